@@ -1,0 +1,1 @@
+//! Role auth: the OAuth 2.0 token server.

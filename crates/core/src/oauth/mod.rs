@@ -1,0 +1,1 @@
+//! Wire words of OAuth 2.0: one file per endpoint or IANA registry.

@@ -1,0 +1,1 @@
+//! Role gateway: authorizes and forwards each call.

@@ -1,0 +1,1 @@
+//! Role registry's pages.

@@ -1,0 +1,1 @@
+//! Role registry: organizations, apps, APIs, subscriptions; management and subscriptions APIs.

@@ -1,0 +1,1 @@
+//! The only SQL: acts, change log, snapshot loading.

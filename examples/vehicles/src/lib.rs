@@ -1,0 +1,1 @@
+//! The example app and the sample provider, built on the SDK alone.

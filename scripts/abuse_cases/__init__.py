@@ -1,0 +1,1 @@
+"""Bad input, group by group. Each group yields cases; `abuse.py` runs them."""
