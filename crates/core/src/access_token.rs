@@ -224,6 +224,18 @@ pub enum VerifyError {
 }
 
 /// Proof that we signed a token for a client: made by [`verify`] alone.
+///
+/// Its fields are private, so this does not compile:
+///
+/// ```compile_fail,E0451
+/// use portcullis_core::{access_token::VerifiedToken, ids::IdKey};
+///
+/// fn forge(id: IdKey) -> VerifiedToken {
+///     VerifiedToken {
+///         client: id, kid: id, issuer: id, audience: id, expires_at: i64::MAX, not_before: 0, generation: 0,
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerifiedToken {
     client: IdKey,

@@ -98,6 +98,17 @@ pub enum Denial {
 }
 
 /// Proof that a call was authorized: made by [`authorize`] alone. Forwarding demands one.
+///
+/// Its fields are private, so this does not compile:
+///
+/// ```compile_fail,E0451
+/// use portcullis_core::{authorize::Permit, ids::IdKey, routes::InstanceRecord, snapshot::ApiRecord};
+/// use std::sync::Arc;
+///
+/// fn forge(api: Arc<ApiRecord>, instance: Arc<InstanceRecord>) -> Permit {
+///     Permit { subscription: IdKey::of("x"), app: None, buyer: None, api, instance, is_test: false }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Permit {
     subscription: IdKey,

@@ -318,6 +318,12 @@ fn jwk(key: &SigningKey) -> String {
     )
 }
 
+/// The identifier of an RSA public key in PKCS#1 DER: its thumbprint (RFC 7638). `None` when it is no such key.
+#[must_use]
+pub fn thumbprint_of_der(public_der: &[u8]) -> Option<KeyId> {
+    der_components(public_der).map(|(modulus, exponent)| thumbprint(&modulus, &exponent))
+}
+
 /// RFC 7638: SHA-256 over the required members in lexicographic order.
 fn thumbprint(modulus: &str, exponent: &str) -> KeyId {
     let canonical = format!(r#"{{"e":"{exponent}","kty":"RSA","n":"{modulus}"}}"#);

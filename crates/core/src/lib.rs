@@ -54,3 +54,5 @@ pub mod target;
 /// Builders for tests.
 #[cfg(any(test, feature = "test-util"))]
 pub mod test_util;
+/// What failed authentications cost whoever causes them.
+pub mod throttle;

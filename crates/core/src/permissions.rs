@@ -91,6 +91,14 @@ pub enum Reach {
 }
 
 /// Proof that [`may`] allowed an action: who, what, and whose data.
+///
+/// Its fields are private, so this does not compile:
+///
+/// ```compile_fail,E0451
+/// use portcullis_core::permissions::{Action, Actor, Authority, Reach};
+///
+/// let forged = Authority { actor: Actor::System, action: Action::Operate, reach: Reach::All };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority {
     actor: Actor,
