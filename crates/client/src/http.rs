@@ -69,26 +69,16 @@ fn certificates(pem: Option<&[u8]>) -> Result<Vec<Certificate>, BuildError> {
     }
 }
 
-/// The causes of a failed request in one line, without its URL.
+/// The innermost cause of a failed request, which is what the system or the peer said; the layers
+/// around it only name themselves. Without the URL.
 pub(crate) fn reason(error: &reqwest::Error) -> String {
     let mut cause = error.source();
-    let mut text = String::new();
+    let mut innermost = None;
     while let Some(error) = cause {
-        let line = error.to_string();
-        // Several layers repeat the text of the one below them.
-        if !text.contains(&line) {
-            if !text.is_empty() {
-                text.push_str(": ");
-            }
-            text.push_str(&line);
-        }
+        innermost = Some(error);
         cause = error.source();
     }
-    if text.is_empty() {
-        "the request failed".to_owned()
-    } else {
-        text
-    }
+    innermost.map_or_else(|| "the request failed".to_owned(), ToString::to_string)
 }
 
 /// Why a body could not be read.

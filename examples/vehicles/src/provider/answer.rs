@@ -33,7 +33,11 @@ impl Failure {
         let message = "The document is not valid; 'errors' names each member.";
         Self {
             errors,
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "INVALID-DOCUMENT", message)
+            ..Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "INVALID-DOCUMENT",
+                message,
+            )
         }
     }
 
@@ -93,7 +97,11 @@ pub(super) fn no_such_path() -> Failure {
 
 pub(super) fn no_such_method() -> Failure {
     let message = "This path does not take this method; see the Allow header.";
-    Failure::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD-NOT-ALLOWED", message)
+    Failure::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD-NOT-ALLOWED",
+        message,
+    )
 }
 
 pub(super) fn full(kind: &str) -> Failure {
@@ -103,7 +111,9 @@ pub(super) fn full(kind: &str) -> Failure {
 
 /// The JSON object in a request's body.
 pub(super) fn json_object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Failure> {
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let media_type = media_type.unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     let is_json = essence.eq_ignore_ascii_case("application/json")

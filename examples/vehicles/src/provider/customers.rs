@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 /// A customer as the API shows it.
 #[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct Customer {
-    pub(super) customer_id: String,
+    #[serde(rename = "customerId")]
+    pub(super) id: String,
     pub(super) name: CustomerName,
     pub(super) email: String,
     pub(super) phone: String,
@@ -53,7 +53,10 @@ pub(super) async fn list(
     };
     let found = tenants.with(&caller, |tenant| {
         let customers = tenant.customers.values();
-        customers.filter(|customer| matches(customer)).cloned().collect()
+        customers
+            .filter(|customer| matches(customer))
+            .cloned()
+            .collect()
     });
     Ok(Json(Page::cut(found, page)).into_response())
 }
@@ -77,13 +80,13 @@ pub(super) async fn add(
     let new = check(&answer::json_object(&headers, &body)?)?;
     let customer = tenants.with(&caller, |tenant| {
         let make = |number| Customer {
-            customer_id: format!("cus-{number}"),
+            id: format!("cus-{number}"),
             ..new
         };
-        tenant.customers.add("cus", make)
+        tenant.customers.add(make)
     });
     let customer = customer.ok_or_else(|| answer::full("customers"))?;
-    let location = format!("/vehicles/v1/customers/{}", customer.customer_id);
+    let location = format!("/vehicles/v1/customers/{}", customer.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(customer)).into_response())
 }
 
@@ -93,10 +96,10 @@ pub(super) async fn remove(
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let removed = tenants.with(&caller, |tenant| tenant.customers.remove(&id));
-    match removed {
-        true => Ok(StatusCode::NO_CONTENT.into_response()),
-        false => Err(answer::not_found("customer", &id)),
+    if !removed {
+        return Err(answer::not_found("customer", &id));
     }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// A customer whose id is still empty.
@@ -120,7 +123,7 @@ fn check(document: &serde_json::Map<String, serde_json::Value>) -> Result<Custom
     // `finish` has refused every document in which one of these is absent.
     let complete = || {
         Some(Customer {
-            customer_id: String::new(),
+            id: String::new(),
             name: CustomerName {
                 first: first?,
                 last: last?,

@@ -91,7 +91,10 @@ impl<'a> Fields<'a> {
         let amount = amount.map(|amount| (amount * 100.0).round() / 100.0);
         let amount = amount.filter(|amount| *amount > 0.0 && *amount <= most);
         if amount.is_none() {
-            self.wrong(field, format!("must be a number above 0 and at most {most}"));
+            self.wrong(
+                field,
+                format!("must be a number above 0 and at most {most}"),
+            );
         }
         amount
     }

@@ -29,7 +29,10 @@ impl Query {
     /// `None` when absent or empty.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         let mut values = self.parameters.iter().filter(|(key, _)| key == name);
-        values.next().map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+        values
+            .next()
+            .map(|(_, value)| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     pub(super) fn number(&self, name: &str) -> Result<Option<f64>, Failure> {
@@ -66,7 +69,8 @@ impl Query {
 #[derive(Serialize)]
 pub(super) struct Page<T> {
     items: Vec<T>,
-    page: u32,
+    #[serde(rename = "page")]
+    number: u32,
     limit: u32,
     total: usize,
 }
@@ -80,7 +84,7 @@ impl<T> Page<T> {
         let items = all.into_iter().skip(skipped).take(limit as usize);
         Self {
             items: items.collect(),
-            page,
+            number: page,
             limit,
             total,
         }

@@ -57,6 +57,7 @@ impl BodyStyle {
                 glass: "M97 102Q116 80 139 78H147V102ZM154 78H176Q197 80 213 102H154Z",
                 doors: "M150 78V136M96 106V130",
                 wheels: [76, 226],
+                ends: [22, 280],
             },
             Self::Suv => Shape {
                 body: "M20 130L22 104Q24 96 40 94L74 89Q92 57 112 55H222Q242 56 252 84L272 92Q282 \
@@ -64,6 +65,7 @@ impl BodyStyle {
                 glass: "M88 89Q102 64 115 62H141V89ZM148 62H193V89H148ZM200 62H220Q233 63 241 89H200Z",
                 doors: "M144 62V136M196 62V128M92 94V128",
                 wheels: [74, 228],
+                ends: [20, 282],
             },
             Self::Pickup => Shape {
                 body: "M18 130L20 104Q22 96 40 94L76 89Q92 59 110 57H160Q169 57 171 66L175 93H283Q286 \
@@ -71,6 +73,7 @@ impl BodyStyle {
                 glass: "M90 89Q104 66 113 64H125V89ZM132 64H158Q163 64 164 69L168 89H132Z",
                 doors: "M128 64V136M174 93V136M94 94V128",
                 wheels: [72, 232],
+                ends: [18, 286],
             },
             Self::Hatchback => Shape {
                 body: "M30 130Q28 111 52 106L86 100Q108 67 136 65H206Q226 67 242 93L262 104Q270 109 \
@@ -78,6 +81,7 @@ impl BodyStyle {
                 glass: "M99 100Q116 74 138 72H151V100ZM158 72H203Q218 74 229 100H158Z",
                 doors: "M154 72V136M98 104V130",
                 wheels: [80, 222],
+                ends: [30, 270],
             },
             Self::Coupe => Shape {
                 body: "M18 134Q18 117 44 113L92 106Q122 79 152 77H184Q218 79 248 104L270 110Q284 114 \
@@ -85,6 +89,7 @@ impl BodyStyle {
                 glass: "M107 106Q132 86 153 84H170V106ZM177 84H184Q207 86 226 106H177Z",
                 doors: "M198 108V134M104 110V132",
                 wheels: [76, 230],
+                ends: [19, 284],
             },
             Self::Van => Shape {
                 body: "M20 128L24 101Q26 92 40 86L66 55Q72 47 84 47H268Q282 47 282 61V138Q282 144 276 \
@@ -92,6 +97,7 @@ impl BodyStyle {
                 glass: "M54 88L76 60Q79 56 85 56H113V88ZM121 56H187V88H121ZM195 56H264Q272 56 272 64V88H195Z",
                 doors: "M117 56V136M191 56V136",
                 wheels: [72, 232],
+                ends: [20, 282],
             },
             Self::Wagon => Shape {
                 body: "M22 130Q20 111 44 106L82 100Q104 69 128 67H236Q254 69 266 98L276 106Q282 110 \
@@ -99,6 +105,7 @@ impl BodyStyle {
                 glass: "M95 100Q112 76 131 74H147V100ZM154 74H197V100H154ZM204 74H233Q245 75 253 100H204Z",
                 doors: "M150 74V136M200 74V130M94 104V130",
                 wheels: [76, 228],
+                ends: [22, 282],
             },
             Self::Convertible => Shape {
                 body: "M20 134Q20 115 46 111L102 104L126 80L131 82L118 104H212Q222 95 238 100L266 \
@@ -107,6 +114,7 @@ impl BodyStyle {
                         104V94Q184 88 190 88T196 94V104Z",
                 doors: "M122 106V136M204 106V132",
                 wheels: [76, 230],
+                ends: [20, 284],
             },
         }
     }
@@ -117,6 +125,8 @@ struct Shape {
     glass: &'static str,
     doors: &'static str,
     wheels: [u16; 2],
+    /// Where the front and the back are, for lights and sill.
+    ends: [u16; 2],
 }
 
 /// The colours of `summary.exteriorColor`, and how they are painted.
@@ -161,17 +171,23 @@ fn draw(shape: &Shape, paint: &str) -> String {
          <path fill='url(#s)' d='M0 0h300v200H0z'/><path fill='#aebdca' d='M0 156h300v44H0z'/>\
          <ellipse cx='151' cy='163' rx='132' ry='7' opacity='.25'/>",
     );
-    let Shape { body, glass, .. } = shape;
+    let Shape {
+        body, glass, doors, ..
+    } = shape;
+    let [front, back] = shape.ends;
     // Painted, then shaded from above, so that one outline gives a body with light on it.
     let _infallible = write!(
         svg,
         "<path fill='{paint}' stroke='#1b2127' stroke-opacity='.35' d='{body}'/>\
          <path fill='url(#l)' d='{body}'/><path fill='#22303c' opacity='.88' d='{glass}'/>\
-         <path fill='none' stroke='#000' stroke-opacity='.28' stroke-width='1.5' d='{}'/>\
-         <path fill='#fff6d2' d='M23 116h14q4 0 4 4t-4 4H22z'/>\
-         <path fill='#a81d1d' d='M281 116h-11q-3 0-3 4t3 4h11z'/>\
-         <path d='M24 137h254v4H24z' opacity='.3'/>",
-        shape.doors
+         <path fill='none' stroke='#000' stroke-opacity='.28' stroke-width='1.5' d='{doors}'/>\
+         <path fill='#fff6d2' d='M{} 116h12q4 0 4 4t-4 4h-13z'/>\
+         <path fill='#a81d1d' d='M{back} 116h-10q-3 0-3 4t3 4h10z'/>\
+         <path d='M{} 137H{}v4H{}z' opacity='.3'/>",
+        front + 3,
+        front + 4,
+        back - 4,
+        front + 4
     );
     for x in shape.wheels {
         let _infallible = write!(

@@ -37,17 +37,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Entries of one kind by number, in the order in which they were added.
+/// Entries of one kind by number, in the order in which they were added. An entry's id is the
+/// prefix of its kind, a dash, and its number.
 pub(super) struct Entries<T> {
+    prefix: &'static str,
     by_number: BTreeMap<u32, Arc<T>>,
     next: u32,
 }
 
 impl<T> Entries<T> {
-    fn seeded(first: u32, seeds: &[Arc<T>]) -> Self {
+    fn seeded(prefix: &'static str, first: u32, seeds: &[Arc<T>]) -> Self {
         let by_number: BTreeMap<_, _> = (first..).zip(seeds.iter().cloned()).collect();
-        let next = by_number.last_key_value().map_or(first, |(last, _)| last + 1);
-        Self { by_number, next }
+        let next = by_number
+            .last_key_value()
+            .map_or(first, |(last, _)| last + 1);
+        Self {
+            prefix,
+            by_number,
+            next,
+        }
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &Arc<T>> {
@@ -55,11 +63,19 @@ impl<T> Entries<T> {
     }
 
     pub(super) fn get(&self, id: &str) -> Option<&Arc<T>> {
-        self.by_number.get(&number(id)?)
+        self.by_number.get(&self.number(id)?)
     }
 
     pub(super) fn remove(&mut self, id: &str) -> bool {
-        number(id).is_some_and(|number| self.by_number.remove(&number).is_some())
+        let number = self.number(id);
+        number.is_some_and(|number| self.by_number.remove(&number).is_some())
+    }
+
+    /// Only the id as it was given out: no leading zero, no plus sign.
+    fn number(&self, id: &str) -> Option<u32> {
+        let digits = id.strip_prefix(self.prefix)?.strip_prefix('-')?;
+        let number: u32 = digits.parse().ok()?;
+        (number.to_string() == digits).then_some(number)
     }
 
     /// `None` when there are as many as are kept.
@@ -106,8 +122,8 @@ impl Tenants {
             oldest.and_then(|oldest| by_id.remove(&oldest));
         }
         let tenant = by_id.entry(id.clone()).or_insert_with(|| Tenant {
-            vehicles: Entries::seeded(catalog::FIRST_VEHICLE, &catalog::VEHICLES),
-            customers: Entries::seeded(catalog::FIRST_CUSTOMER, &catalog::CUSTOMERS),
+            vehicles: Entries::seeded("veh", catalog::FIRST_VEHICLE, &catalog::VEHICLES),
+            customers: Entries::seeded("cus", catalog::FIRST_CUSTOMER, &catalog::CUSTOMERS),
             used_at: 0,
         });
         tenant.used_at = *calls;

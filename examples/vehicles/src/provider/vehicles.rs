@@ -128,7 +128,10 @@ pub(super) async fn list(
     };
     let found = tenants.with(&caller, |tenant| {
         let vehicles = tenant.vehicles.values();
-        vehicles.filter(|vehicle| matches(vehicle)).cloned().collect()
+        vehicles
+            .filter(|vehicle| matches(vehicle))
+            .cloned()
+            .collect()
     });
     Ok(Json(Page::cut(found, page)).into_response())
 }
@@ -152,10 +155,13 @@ pub(super) async fn add(
     let new = check(&answer::json_object(&headers, &body)?)?;
     let vehicle = tenants.with(&caller, |tenant| {
         let make = |number| Vehicle::new(number, new);
-        tenant.vehicles.add("veh", make)
+        tenant.vehicles.add(make)
     });
     let vehicle = vehicle.ok_or_else(|| answer::full("vehicles"))?;
-    let location = format!("/vehicles/v1/vehicles/{}", vehicle.merchandisable_vehicle_id);
+    let location = format!(
+        "/vehicles/v1/vehicles/{}",
+        vehicle.merchandisable_vehicle_id
+    );
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(vehicle)).into_response())
 }
 
@@ -165,10 +171,10 @@ pub(super) async fn remove(
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let removed = tenants.with(&caller, |tenant| tenant.vehicles.remove(&id));
-    match removed {
-        true => Ok(StatusCode::NO_CONTENT.into_response()),
-        false => Err(answer::not_found("vehicle", &id)),
+    if !removed {
+        return Err(answer::not_found("vehicle", &id));
     }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 fn check(document: &serde_json::Map<String, serde_json::Value>) -> Result<NewVehicle, Failure> {
