@@ -247,11 +247,17 @@ impl fmt::Debug for SigningKey {
 }
 
 /// Every key that is published, and the JWKS document made of them.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub struct KeySet {
     keys: Vec<Arc<SigningKey>>,
     jwks: Arc<str>,
     etag: Arc<str>,
+}
+
+impl Default for KeySet {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
 }
 
 impl KeySet {

@@ -1,6 +1,6 @@
 //! Who may do what: one `match`, and the proof that it was asked.
 //!
-//! Every act on an organization's data takes an [`Authority`], as forwarding takes a permit; the store puts
+//! Every act on an organization's data takes an `Authority`, as forwarding takes a permit; the store puts
 //! the authority's organization into its SQL, so a forgotten check finds nothing rather than everything.
 
 use crate::{

@@ -174,10 +174,6 @@ impl<K, V, S> fmt::Debug for ShardedMap<K, V, S> {
 /// Which of `count` (a power of two) shards a key belongs to. The map inside uses the top seven and the
 /// lowest bits of the hash, so this takes others.
 fn shard_of<Q: Hash + ?Sized, S: BuildHasher>(hash: &S, key: &Q, count: usize) -> usize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "only the low bits are used"
-    )]
     let bits = (hash.hash_one(key) >> 28) as usize;
     bits & (count - 1)
 }

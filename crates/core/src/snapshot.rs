@@ -1,4 +1,4 @@
-//! The facts decisions are made from: immutable, at one [`ChangeSeq`], indexed for lookup; and the handle
+//! The facts decisions are made from: immutable, at one `ChangeSeq`, indexed for lookup; and the handle
 //! through which they are replaced.
 
 use std::{

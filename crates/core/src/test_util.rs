@@ -1,5 +1,11 @@
 //! Builders for tests: a snapshot from facts in three lines, an instance, a key.
 
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "test builders fail loudly"
+)]
+
 use std::{
     sync::{Arc, LazyLock},
     time::Duration,
@@ -38,7 +44,6 @@ pub fn rules() -> TokenRules {
 }
 
 /// An instance of an API in production at this prefix, with `http://127.0.0.1:9` as target.
-#[expect(clippy::expect_used, reason = "test builders fail loudly")]
 #[must_use]
 pub fn an_instance(api: &str, prefix: &str) -> InstanceRecord {
     let api_id = ApiId::parse(api).expect("an API id");
@@ -57,7 +62,6 @@ pub fn an_instance(api: &str, prefix: &str) -> InstanceRecord {
 }
 
 /// A fresh key pair of this purpose and state.
-#[expect(clippy::expect_used, reason = "test builders fail loudly")]
 #[must_use]
 pub fn a_key(purpose: KeyPurpose, state: KeyState) -> Arc<SigningKey> {
     let new = NewKey::generate().expect("a key");
@@ -92,7 +96,6 @@ impl Default for SnapshotBuilder {
     }
 }
 
-#[expect(clippy::expect_used, reason = "test builders fail loudly")]
 impl SnapshotBuilder {
     /// An app of `owner` that selected an API of `provider`, and a `buyer` that activated it: subscription
     /// `subscription`, connection active. Client ids are `{app}-key` and `{api}-key`. The API is at
@@ -261,14 +264,13 @@ impl SnapshotBuilder {
 }
 
 /// A token for this client, issued at [`NOW`] and valid for an hour.
-#[expect(clippy::expect_used, reason = "test builders fail loudly")]
 #[must_use]
 pub fn a_token(keys: &KeySet, client_id: &str) -> String {
     let claims = ClientTokenClaims {
         client_id,
         scope: "anonymous",
         issued_at: NOW,
-        lifetime: Duration::from_secs(3600),
+        lifetime: Duration::from_hours(1),
         generation: 0,
     };
     let key = keys
@@ -288,7 +290,7 @@ fn a_client(owner: &ClientOwner) -> ClientRecord {
         owner: owner.key(),
         state: ClientState::Enabled,
         generation: 0,
-        token_lifetime: Duration::from_secs(3600),
+        token_lifetime: Duration::from_hours(1),
         secrets: [
             Some(SecretRecord {
                 id: SecretId::random().key(),

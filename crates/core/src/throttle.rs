@@ -170,10 +170,12 @@ mod tests {
         Throttle::new(ThrottleSettings::default())
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "what the throttle takes")]
     fn from(address: &str) -> Option<IpAddr> {
         Some(address.parse().unwrap())
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "what the throttle takes")]
     fn key(n: u32) -> Option<IdKey> {
         Some(IdKey::of(&format!("key-{n}")))
     }
@@ -211,7 +213,7 @@ mod tests {
 
         let answers = (0..40).map(|n| throttle.failed(key(1), from(&format!("10.0.0.{n}")), START));
 
-        assert_eq!(answers.filter(Option::is_some).count(), 20);
+        assert_eq!(answers.flatten().count(), 20);
     }
 
     #[test]

@@ -147,7 +147,7 @@ fn a_key_of_another_purpose_or_unknown_is_refused() {
         client_id: &ClientId::parse("api").unwrap(),
         api_instance: &InstanceId::random(),
         issued_at: NOW,
-        lifetime: Duration::from_secs(300),
+        lifetime: Duration::from_mins(5),
     };
     let token = sign_outbound(&rules(), outbound, &claims).unwrap();
 
@@ -266,7 +266,7 @@ fn an_alien_issuer_is_told_before_the_alien_key() {
         client_id: "app",
         scope: "anonymous",
         issued_at: NOW,
-        lifetime: Duration::from_secs(60),
+        lifetime: Duration::from_mins(1),
         generation: 0,
     };
     let alien = TokenRules::new("https://other.example/oauth2/x", "api_providers");
