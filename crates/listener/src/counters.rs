@@ -26,8 +26,6 @@ pub enum Event {
     NoCoreFree,
     /// The listening socket failed to accept, for want of descriptors or memory.
     AcceptFailed,
-    /// A request was handed to the service.
-    Request,
     /// A TLS handshake failed.
     TlsFailed,
     /// A TLS handshake took too long.
@@ -56,7 +54,6 @@ impl Event {
         Self::OverSourceLimit,
         Self::NoCoreFree,
         Self::AcceptFailed,
-        Self::Request,
         Self::TlsFailed,
         Self::HandshakeTimeout,
         Self::HeadTimeout,
@@ -77,7 +74,6 @@ impl Event {
             Self::OverSourceLimit => "over_source_limit",
             Self::NoCoreFree => "no_core_free",
             Self::AcceptFailed => "accept_failed",
-            Self::Request => "request",
             Self::TlsFailed => "tls_failed",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::HeadTimeout => "head_timeout",
@@ -111,13 +107,17 @@ impl Counters {
     /// How often this has happened.
     #[must_use]
     pub fn get(&self, event: Event) -> u64 {
-        self.events.get(event as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+        self.events
+            .get(event as usize)
+            .map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
     /// How many requests were refused for this reason.
     #[must_use]
     pub fn refused(&self, reason: Reason) -> u64 {
-        self.refused.get(reason as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+        self.refused
+            .get(reason as usize)
+            .map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
     pub(crate) fn count(&self, event: Event) {

@@ -19,12 +19,18 @@ impl Refusal {
     /// A refusal for this reason, as port tests need it; the listener makes its own.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, omits_body: false }
+        Self {
+            reason,
+            omits_body: false,
+        }
     }
 
     /// The same refusal of a HEAD request: its answer names the length of a body it does not have.
     pub(crate) const fn without_body(self) -> Self {
-        Self { omits_body: true, ..self }
+        Self {
+            omits_body: true,
+            ..self
+        }
     }
 
     /// The rule that was broken.
@@ -46,8 +52,8 @@ impl Refusal {
     }
 
     /// The whole answer, for writing below the HTTP implementation.
-    pub(crate) fn render(&self, body: RefusalBody) -> Vec<u8> {
-        let (content_type, body) = body(self);
+    pub(crate) fn render(self, body: RefusalBody) -> Vec<u8> {
+        let (content_type, body) = body(&self);
         let status = self.status();
         let mut answer = format!(
             "HTTP/1.1 {} {}\r\n\
@@ -226,6 +232,10 @@ impl Reason {
 mod tests {
     use super::*;
 
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "this is how ports give their words"
+    )]
     fn text(refusal: &Refusal) -> (&'static str, String) {
         ("text/plain", refusal.to_string())
     }
@@ -236,8 +246,14 @@ mod tests {
 
         let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n"), "{head}");
-        assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+        assert!(
+            head.starts_with("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n"),
+            "{head}"
+        );
+        assert!(
+            head.contains(&format!("content-length: {}", body.len())),
+            "{head}"
+        );
         assert_eq!(body, Reason::BothFramings.message());
     }
 
@@ -247,7 +263,10 @@ mod tests {
 
         let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}", Reason::Target.message().len())));
+        assert!(head.contains(&format!(
+            "content-length: {}",
+            Reason::Target.message().len()
+        )));
         assert_eq!(body, "");
     }
 
@@ -256,7 +275,10 @@ mod tests {
         let answer = Refusal::new(Reason::MethodNotAllowed).render(text);
 
         let answer = String::from_utf8(answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"),
+            "{answer}"
+        );
         assert!(answer.contains("\r\nallow: GET, HEAD, POST"), "{answer}");
     }
 
@@ -267,6 +289,10 @@ mod tests {
         names.dedup();
 
         assert_eq!(names.len(), Reason::ALL.len());
-        assert!(Reason::ALL.iter().all(|reason| reason.status().as_u16() >= 400));
+        assert!(
+            Reason::ALL
+                .iter()
+                .all(|reason| reason.status().as_u16() >= 400)
+        );
     }
 }

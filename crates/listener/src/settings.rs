@@ -22,6 +22,17 @@ pub struct Settings {
     pub name: &'static str,
 }
 
+/// Who is at the other end of a request's connection; in the extensions of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// The address the connection comes from: the caller, or a proxy in front of us.
+    pub addr: SocketAddr,
+    /// The address of ours that the caller connected to.
+    pub local_addr: SocketAddr,
+    /// Whether the connection uses TLS.
+    pub tls: bool,
+}
+
 /// Limits of one port and of each of its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -109,8 +120,8 @@ impl Control {
 
     /// The limits that the next connection gets.
     #[must_use]
-    pub fn limits(&self) -> Limits {
-        **self.limits.load()
+    pub fn limits(&self) -> Arc<Limits> {
+        self.limits.load_full()
     }
 
     /// Replaces the limits. Connections that are open keep theirs.

@@ -6,6 +6,10 @@ use super::syntax::{content_length, is_host, list_has, same_authority, trim};
 use crate::refusal::Reason;
 
 /// Facts of the section (head or trailers) that is being read. Ranges count from the start of the section.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one fact of the head, and none depends on another"
+)]
 #[derive(Debug, Clone, Default)]
 pub(super) struct Section {
     /// Where the method begins: 2 when an empty line came first.
@@ -56,7 +60,9 @@ impl Section {
 
     /// A complete field line of a head, CRLF included, which ends at `line_end`.
     pub(super) fn field(&mut self, section: &[u8], line_end: usize) -> Result<(), Reason> {
-        let name = section.get(self.part_start..self.name_end).unwrap_or_default();
+        let name = section
+            .get(self.part_start..self.name_end)
+            .unwrap_or_default();
         let value_range = self.name_end + 1..line_end.saturating_sub(2);
         let value = trim(section.get(value_range.clone()).unwrap_or_default());
         match name.len() {
@@ -82,7 +88,9 @@ impl Section {
     /// A complete field line of a trailer section. Other names pass, because whoever reads trailers must
     /// not merge them into the head (RFC 9110 s.6.5.1), and the gateway drops them.
     pub(super) fn trailer(&self, section: &[u8]) -> Result<(), Reason> {
-        let name = section.get(self.part_start..self.name_end).unwrap_or_default();
+        let name = section
+            .get(self.part_start..self.name_end)
+            .unwrap_or_default();
         let forbidden: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
         if forbidden.iter().any(|word| name.eq_ignore_ascii_case(word)) {
             return Err(Reason::Trailer);
@@ -137,7 +145,10 @@ impl Section {
 
     /// What only the complete head can tell: `Ok` means that its message may pass.
     pub(super) fn judge(&self, section: &[u8]) -> Result<Framing, Reason> {
-        let host = self.host.clone().map(|range| trim(section.get(range).unwrap_or_default()));
+        let host = self
+            .host
+            .clone()
+            .map(|range| trim(section.get(range).unwrap_or_default()));
         if host.is_none() && !self.is_http_10 {
             return Err(Reason::HostMissing);
         }
@@ -146,7 +157,11 @@ impl Section {
         if matches!(method, b"TRACE" | b"TRACK" | b"CONNECT") {
             return Err(Reason::MethodNotAllowed);
         }
-        judge_target(method, section.get(self.target.clone()).unwrap_or_default(), host)?;
+        judge_target(
+            method,
+            section.get(self.target.clone()).unwrap_or_default(),
+            host,
+        )?;
         Ok(match (self.is_chunked, self.content_length) {
             (true, _) => Framing::Chunked,
             (false, Some(length)) if length > 0 => Framing::Length(length),
@@ -167,13 +182,18 @@ fn judge_target(method: &[u8], target: &[u8], host: Option<&[u8]>) -> Result<(),
         b"*" if method == b"OPTIONS" => Ok(()),
         _ => {
             let (is_https, rest) = absolute_form(target).ok_or(Reason::Target)?;
-            let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+            let end = rest
+                .iter()
+                .position(|byte| matches!(byte, b'/' | b'?'))
+                .unwrap_or(rest.len());
             let authority = rest.get(..end).unwrap_or_default();
             if !is_host(authority) {
                 return Err(Reason::Target);
             }
             match host {
-                Some(host) if !same_authority(is_https, authority, host) => Err(Reason::TargetAuthority),
+                Some(host) if !same_authority(is_https, authority, host) => {
+                    Err(Reason::TargetAuthority)
+                }
                 _ => Ok(()),
             }
         }
@@ -182,8 +202,12 @@ fn judge_target(method: &[u8], target: &[u8], host: Option<&[u8]>) -> Result<(),
 
 /// Whether the scheme is https, and what follows the two slashes. `None` for any other scheme.
 fn absolute_form(target: &[u8]) -> Option<(bool, &[u8])> {
-    [(false, b"http://".as_slice()), (true, b"https://")].into_iter().find_map(|(is_https, prefix)| {
-        let (scheme, rest) = target.split_at_checked(prefix.len())?;
-        scheme.eq_ignore_ascii_case(prefix).then_some((is_https, rest))
-    })
+    [(false, b"http://".as_slice()), (true, b"https://")]
+        .into_iter()
+        .find_map(|(is_https, prefix)| {
+            let (scheme, rest) = target.split_at_checked(prefix.len())?;
+            scheme
+                .eq_ignore_ascii_case(prefix)
+                .then_some((is_https, rest))
+        })
 }

@@ -1,15 +1,20 @@
-//! The transitions of the guard, one function for each part of a message.
+//! The transitions of the guard outside bodies, one function for each part of a head. `chunk` has those
+//! inside bodies.
 
 use std::ops::Range;
 
 use super::head::{Framing, Section};
-use super::syntax::{hex_digit, is_path, is_query, is_quoted_text, is_token, is_value};
+use super::syntax::{is_path, is_query, is_token, is_value};
 use super::{Cursor, Guard, State, TRAILER_BYTES_MAX};
 use crate::refusal::Reason;
 
 impl Guard {
     /// Consumes at least one byte, or refuses.
-    pub(super) fn step(&mut self, cursor: &mut Cursor<'_>, struck: &mut Vec<Range<usize>>) -> Result<(), Reason> {
+    pub(super) fn step(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        struck: &mut Vec<Range<usize>>,
+    ) -> Result<(), Reason> {
         match self.state {
             State::Body | State::Chunk => {
                 self.data(cursor);
@@ -24,9 +29,10 @@ impl Guard {
             | State::Version
             | State::RequestLineLf => self.request_line(cursor),
             State::FieldStart | State::Name | State::Value | State::FieldLf => self.fields(cursor),
-            State::TrailerStart | State::TrailerName | State::TrailerValue | State::TrailerFieldLf => {
-                self.trailers(cursor)
-            }
+            State::TrailerStart
+            | State::TrailerName
+            | State::TrailerValue
+            | State::TrailerFieldLf => self.trailers(cursor),
             State::HeadLf => self.end_of_head(cursor, struck),
             State::TrailerLf => self.end_of_trailers(cursor),
             State::Size | State::SizeLf => self.size(cursor),
@@ -59,22 +65,27 @@ impl Guard {
                 self.section.part_start = self.section.line_start;
                 State::Method
             }
-            (State::Start, b'\r' | b'\t' | b' ') => return Err(Reason::RequestLine),
-            (State::Start | State::TargetStart | State::Version, b'\n') => return Err(Reason::BareLf),
+            (State::Start | State::TargetStart, b' ' | b'\t' | b'\r')
+            | (State::Version, b' ' | b'\t') => return Err(Reason::RequestLine),
+            (State::Start | State::TargetStart | State::Version, b'\n') => {
+                return Err(Reason::BareLf);
+            }
             (State::Start, _) => return Err(Reason::Method),
-            (State::TargetStart, b' ' | b'\t' | b'\r') => return Err(Reason::RequestLine),
             (State::TargetStart, byte) if is_path(byte) => {
                 self.section.part_start = cursor.offset() - 1;
                 State::Path
             }
             (State::TargetStart, _) => return Err(Reason::Target),
             (State::Version, b'\r') => {
-                let version = cursor.section().get(self.section.part_start..cursor.offset() - 1);
+                let version = cursor
+                    .section()
+                    .get(self.section.part_start..cursor.offset() - 1);
                 self.section.version(version.unwrap_or_default())?;
                 State::RequestLineLf
             }
-            (State::Version, b' ' | b'\t') => return Err(Reason::RequestLine),
-            (State::Version, b'!'..=b'~') if cursor.offset() - self.section.part_start <= 8 => State::Version,
+            (State::Version, b'!'..=b'~') if cursor.offset() - self.section.part_start <= 8 => {
+                State::Version
+            }
             (State::Version, _) => return Err(Reason::Version),
             (State::RequestLineLf, b'\n') => State::FieldStart,
             _ => return Err(Reason::BareCr),
@@ -101,7 +112,8 @@ impl Guard {
         match self.next_of_head(cursor)? {
             b' ' => {
                 self.section.method = self.section.part_start..end;
-                self.is_head_request = cursor.section().get(self.section.method.clone()) == Some(b"HEAD");
+                self.is_head_request =
+                    cursor.section().get(self.section.method.clone()) == Some(b"HEAD");
                 self.line_fits(cursor)?;
                 self.state = State::TargetStart;
                 Ok(())
@@ -113,9 +125,12 @@ impl Guard {
     }
 
     fn target(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Reason> {
-        let is_of_class = if self.state == State::Path { is_path } else { is_query };
-        let run = cursor.run(self.room(cursor)?, is_of_class);
-        cursor.at += run;
+        let room = self.room(cursor)?;
+        cursor.at += if self.state == State::Path {
+            cursor.long_run(room, is_path)
+        } else {
+            cursor.long_run(room, is_query)
+        };
         self.line_fits(cursor)?;
         if cursor.at == cursor.window.len() {
             return Ok(());
@@ -142,8 +157,12 @@ impl Guard {
 
     fn fields(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Reason> {
         if matches!(self.state, State::Name | State::Value) {
-            let is_of_class = if self.state == State::Name { is_token } else { is_value };
-            cursor.at += cursor.run(self.room(cursor)?, is_of_class);
+            let room = self.room(cursor)?;
+            cursor.at += if self.state == State::Name {
+                cursor.run(room, is_token)
+            } else {
+                cursor.long_run(room, is_value)
+            };
             if cursor.at == cursor.window.len() {
                 return Ok(());
             }
@@ -171,8 +190,12 @@ impl Guard {
 
     fn trailers(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Reason> {
         if matches!(self.state, State::TrailerName | State::TrailerValue) {
-            let is_of_class = if self.state == State::TrailerName { is_token } else { is_value };
-            cursor.at += cursor.run(self.room(cursor)?, is_of_class);
+            let room = self.room(cursor)?;
+            cursor.at += if self.state == State::TrailerName {
+                cursor.run(room, is_token)
+            } else {
+                cursor.long_run(room, is_value)
+            };
             if cursor.at == cursor.window.len() {
                 return Ok(());
             }
@@ -213,12 +236,21 @@ impl Guard {
         Ok(())
     }
 
-    fn end_of_head(&mut self, cursor: &mut Cursor<'_>, struck: &mut Vec<Range<usize>>) -> Result<(), Reason> {
+    fn end_of_head(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        struck: &mut Vec<Range<usize>>,
+    ) -> Result<(), Reason> {
         if self.next_of_head(cursor)? != b'\n' {
             return Err(Reason::BareCr);
         }
         let framing = self.section.judge(cursor.section())?;
-        struck.extend(self.section.struck.iter().map(|line| cursor.base + line.start..cursor.base + line.end));
+        struck.extend(
+            self.section
+                .struck
+                .iter()
+                .map(|line| cursor.base + line.start..cursor.base + line.end),
+        );
         self.is_last = self.section.is_last();
         self.section = Section::default();
         self.messages_begun += 1;
@@ -246,118 +278,24 @@ impl Guard {
         Ok(())
     }
 
-    fn end_of_message(&mut self) {
+    pub(super) fn end_of_message(&mut self) {
         self.messages_complete += 1;
         self.section = Section::default();
         self.is_head_request = false;
-        self.state = if self.is_last { State::Finished } else { State::Start };
-    }
-
-    fn data(&mut self, cursor: &mut Cursor<'_>) {
-        let available = cursor.window.len() - cursor.at;
-        let taken = usize::try_from(self.remaining).map_or(available, |remaining| remaining.min(available));
-        cursor.at += taken;
-        cursor.release();
-        self.remaining -= taken as u64;
-        if self.remaining == 0 {
-            if self.state == State::Body {
-                self.end_of_message();
-            } else {
-                self.state = State::ChunkCr;
-            }
-        }
-    }
-
-    fn begin_size(&mut self) {
-        self.size_digits = 0;
-        self.remaining = 0;
-        self.state = State::Size;
-    }
-
-    fn size(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Reason> {
-        let byte = next(cursor)?;
-        match (self.state, byte, hex_digit(byte)) {
-            // 16 digits always fit 64 bits.
-            (State::Size, _, Some(digit)) if self.size_digits < 16 => {
-                self.size_digits += 1;
-                self.remaining = (self.remaining << 4) | u64::from(digit);
-            }
-            (State::Size, b'\r', _) if self.size_digits > 0 => self.state = State::SizeLf,
-            (State::Size, b';', _) if self.size_digits > 0 => self.begin_extension()?,
-            (State::SizeLf, b'\n', _) if self.remaining == 0 => self.state = State::TrailerStart,
-            (State::SizeLf, b'\n', _) => self.state = State::Chunk,
-            (State::SizeLf, ..) => return Err(Reason::BareCr),
-            _ => return Err(Reason::ChunkSize),
-        }
-        cursor.release();
-        Ok(())
-    }
-
-    fn begin_extension(&mut self) -> Result<(), Reason> {
-        self.extension_byte()?;
-        // No digit can follow any more, so this marks that the name is still empty.
-        self.size_digits = 0;
-        self.state = State::ExtensionName;
-        Ok(())
-    }
-
-    fn extension_byte(&mut self) -> Result<(), Reason> {
-        self.extension_bytes += 1;
-        if self.extension_bytes > self.limits.extensions {
-            return Err(Reason::ChunkExtensionTooLong);
-        }
-        Ok(())
-    }
-
-    /// RFC 9112 s.7.1.1, without the whitespace that section calls bad.
-    fn extension(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Reason> {
-        let byte = next(cursor)?;
-        let may_end = match self.state {
-            State::ExtensionName => self.size_digits > 0,
-            State::ExtensionToken | State::ExtensionQuotedEnd => true,
-            _ => false,
+        self.state = if self.is_last {
+            State::Finished
+        } else {
+            State::Start
         };
-        match (self.state, byte) {
-            (_, b'\r') if may_end => {
-                self.state = State::SizeLf;
-                cursor.release();
-                return Ok(());
-            }
-            (_, b';') if may_end => {
-                self.begin_extension()?;
-                cursor.release();
-                return Ok(());
-            }
-            (State::ExtensionName, b'=') if may_end => self.state = State::ExtensionValueStart,
-            (State::ExtensionName, byte) if is_token(byte) => self.size_digits = 1,
-            (State::ExtensionValueStart, b'"') => self.state = State::ExtensionQuoted,
-            (State::ExtensionValueStart | State::ExtensionToken, byte) if is_token(byte) => {
-                self.state = State::ExtensionToken;
-            }
-            (State::ExtensionQuoted, b'"') => self.state = State::ExtensionQuotedEnd,
-            (State::ExtensionQuoted, b'\\') => self.state = State::ExtensionEscape,
-            (State::ExtensionQuoted, byte) if is_quoted_text(byte) => {}
-            (State::ExtensionEscape, byte) if is_value(byte) => self.state = State::ExtensionQuoted,
-            _ => return Err(Reason::ChunkExtension),
-        }
-        self.extension_byte()?;
-        cursor.release();
-        Ok(())
-    }
-
-    fn chunk_end(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Reason> {
-        match (self.state, next(cursor)?) {
-            (State::ChunkCr, b'\r') => self.state = State::ChunkLf,
-            (State::ChunkLf, b'\n') => self.begin_size(),
-            _ => return Err(Reason::ChunkEnd),
-        }
-        cursor.release();
-        Ok(())
     }
 
     /// How many more bytes the section may have: refuses when none.
     fn room(&self, cursor: &Cursor<'_>) -> Result<usize, Reason> {
-        let max = if self.is_in_body() { TRAILER_BYTES_MAX } else { self.limits.head };
+        let max = if self.is_in_body() {
+            TRAILER_BYTES_MAX
+        } else {
+            self.limits.head
+        };
         match (self.section.line_start + max).saturating_sub(cursor.offset()) {
             0 => Err(Reason::HeadTooLarge),
             room => Ok(room),
@@ -378,8 +316,12 @@ impl Guard {
 }
 
 /// The next byte. The caller has seen that there is one.
-fn next(cursor: &mut Cursor<'_>) -> Result<u8, Reason> {
-    let byte = cursor.window.get(cursor.at).copied().ok_or(Reason::RequestLine)?;
+pub(super) fn next(cursor: &mut Cursor<'_>) -> Result<u8, Reason> {
+    let byte = cursor
+        .window
+        .get(cursor.at)
+        .copied()
+        .ok_or(Reason::RequestLine)?;
     cursor.at += 1;
     Ok(byte)
 }

@@ -34,14 +34,21 @@ pub(super) const fn is_quoted_text(byte: u8) -> bool {
 /// The value without the spaces and tabs around it.
 pub(super) fn trim(value: &[u8]) -> &[u8] {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = value.iter().position(|byte| !is_space(byte)).unwrap_or(value.len());
-    let end = value.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    let start = value
+        .iter()
+        .position(|byte| !is_space(byte))
+        .unwrap_or(value.len());
+    let end = value
+        .iter()
+        .rposition(|byte| !is_space(byte))
+        .map_or(start, |last| last + 1);
     value.get(start..end).unwrap_or_default()
 }
 
 /// Whether the comma-separated list has this word.
 pub(super) fn list_has(list: &[u8], word: &[u8]) -> bool {
-    list.split(|byte| *byte == b',').any(|item| trim(item).eq_ignore_ascii_case(word))
+    list.split(|byte| *byte == b',')
+        .any(|item| trim(item).eq_ignore_ascii_case(word))
 }
 
 /// A plain decimal number that fits a signed 64-bit integer, since some parser behind us will use one.
@@ -76,9 +83,9 @@ pub(super) fn is_host(value: &[u8]) -> bool {
         [] => false,
         name => {
             name.len() <= 255
-                && name
-                    .iter()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~'))
+                && name.iter().all(|byte| {
+                    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~')
+                })
         }
     };
     host_is_good && port.is_none_or(is_port)
@@ -86,13 +93,19 @@ pub(super) fn is_host(value: &[u8]) -> bool {
 
 /// The host and what follows the colon of its port.
 fn split_port(value: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let end_of_host = value.iter().rposition(|byte| *byte == b']').map_or(0, |bracket| bracket + 1);
+    let end_of_host = value
+        .iter()
+        .rposition(|byte| *byte == b']')
+        .map_or(0, |bracket| bracket + 1);
     let after_host = value.get(end_of_host..).unwrap_or_default();
     match after_host.iter().position(|byte| *byte == b':') {
         None => (value, None),
         Some(colon) => {
             let colon = end_of_host + colon;
-            (value.get(..colon).unwrap_or_default(), value.get(colon + 1..))
+            (
+                value.get(..colon).unwrap_or_default(),
+                value.get(colon + 1..),
+            )
         }
     }
 }
@@ -112,7 +125,10 @@ fn is_ipv6(address: &[u8]) -> bool {
 pub(super) fn same_authority(scheme_is_https: bool, one: &[u8], other: &[u8]) -> bool {
     let default_port: &[u8] = if scheme_is_https { b":443" } else { b":80" };
     let bare = |authority: &[u8]| {
-        authority.strip_suffix(default_port).unwrap_or(authority).to_ascii_lowercase()
+        authority
+            .strip_suffix(default_port)
+            .unwrap_or(authority)
+            .to_ascii_lowercase()
     };
     bare(one) == bare(other)
 }
@@ -124,15 +140,49 @@ mod tests {
     #[test]
     fn a_host_is_a_name_or_an_address_with_an_optional_port() {
         for good in [
-            "localhost", "api.example.com", "api.example.com:8081", "127.0.0.1:80", "[::1]", "[::1]:8080",
-            "my_service", "a-b.c.", "xn--bcher-kva.example:65535",
+            "localhost",
+            "api.example.com",
+            "api.example.com:8081",
+            "127.0.0.1:80",
+            "[::1]",
+            "[::1]:8080",
+            "my_service",
+            "a-b.c.",
+            "xn--bcher-kva.example:65535",
         ] {
             assert!(is_host(good.as_bytes()), "{good}");
         }
         for bad in [
-            "", ":80", "a b", "a,b", "a:b", "a:", "a:123456", "a:65536", "a:+1", "a:1:2", "[::1", "::1", "[::1]x",
-            "[::1]:", "[fe80::1%25eth0]", "[v1.x]", "[]", "user@host", "a/b", "a?b", "a#b", "a%41", "a\\b", "é",
-            "a;b", "(a)", "[[::1]]", "]", "[", "a]:80",
+            "",
+            ":80",
+            "a b",
+            "a,b",
+            "a:b",
+            "a:",
+            "a:123456",
+            "a:65536",
+            "a:+1",
+            "a:1:2",
+            "[::1",
+            "::1",
+            "[::1]x",
+            "[::1]:",
+            "[fe80::1%25eth0]",
+            "[v1.x]",
+            "[]",
+            "user@host",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a%41",
+            "a\\b",
+            "é",
+            "a;b",
+            "(a)",
+            "[[::1]]",
+            "]",
+            "[",
+            "a]:80",
         ] {
             assert!(!is_host(bad.as_bytes()), "{bad}");
         }
@@ -141,10 +191,24 @@ mod tests {
     #[test]
     fn a_content_length_is_digits_that_fit() {
         assert_eq!(content_length(b"0"), Some(0));
-        assert_eq!(content_length(b"9223372036854775807"), Some(i64::MAX.cast_unsigned()));
-        for bad in ["", "+1", "-1", "0x10", "1 2", "1,1", "9223372036854775808", "18446744073709551616", "1e3", "1_0",
-            "00000000000000000001", "१"]
-        {
+        assert_eq!(
+            content_length(b"9223372036854775807"),
+            Some(i64::MAX.cast_unsigned())
+        );
+        for bad in [
+            "",
+            "+1",
+            "-1",
+            "0x10",
+            "1 2",
+            "1,1",
+            "9223372036854775808",
+            "18446744073709551616",
+            "1e3",
+            "1_0",
+            "00000000000000000001",
+            "१",
+        ] {
             assert_eq!(content_length(bad.as_bytes()), None, "{bad}");
         }
     }
@@ -162,11 +226,17 @@ mod tests {
         for byte in 0..=u8::MAX {
             if is_path(byte) {
                 let target = [b"/a".as_slice(), &[byte], b"b"].concat();
-                assert!(http::Uri::try_from(target.as_slice()).is_ok(), "path byte {byte:#x}");
+                assert!(
+                    http::Uri::try_from(target.as_slice()).is_ok(),
+                    "path byte {byte:#x}"
+                );
             }
             if is_query(byte) {
                 let target = [b"/a?".as_slice(), &[byte], b"b"].concat();
-                assert!(http::Uri::try_from(target.as_slice()).is_ok(), "query byte {byte:#x}");
+                assert!(
+                    http::Uri::try_from(target.as_slice()).is_ok(),
+                    "query byte {byte:#x}"
+                );
             }
         }
     }
