@@ -1,1 +1,67 @@
-//! The only SQL: acts, change log, snapshot loading.
+//! The only SQL: acts, change log, snapshot loading. No protocol and no decision lives here.
+//!
+//! One public `async fn` is one transaction and one business verb: it writes the new state, its audit entry and,
+//! when decisions depend on it, its changes, or nothing. The rules that let one text per statement and one
+//! migration folder serve SQLite and PostgreSQL:
+//!
+//! - three column types: `TEXT`, `BIGINT` (counts, and instants as `*_at_us`), `BYTEA`; no booleans, no floats;
+//! - `$1` placeholders, `RETURNING`, `ON CONFLICT (..) DO`; no `now()`, no arrays, no `ILIKE`;
+//! - a row is locked by an `UPDATE` that changes nothing, which means the same on both engines;
+//! - what differs stands in `dialect.rs` and nowhere else.
+
+mod act;
+mod apis;
+mod apps;
+mod audit;
+mod barrier;
+mod change_feed;
+mod change_log;
+mod check;
+mod client_use;
+mod clients;
+mod connections;
+mod dialect;
+mod error;
+mod idempotency;
+mod instances;
+mod keys;
+mod master_key;
+mod nodes;
+mod organizations;
+mod page;
+mod refresher;
+mod row;
+mod schema;
+mod settings;
+mod snapshot_loader;
+mod snapshot_rows;
+mod sqlite_file;
+mod store;
+mod subscription_views;
+mod subscriptions;
+mod tokens;
+mod transaction;
+mod usage;
+mod users;
+
+pub use apis::{ApiPatch, CreatedApi, NewApi};
+pub use apps::{AppPatch, CreatedApp, GivenCredentials, NewApp};
+pub use audit::{AuditEntry, AuditFilter};
+pub use barrier::Barrier;
+pub use client_use::{DeprecatedIssuerRow, DeprecatedIssuerUse, SecretUse};
+pub use clients::Compromise;
+pub use error::{ActError, CorruptRow, OpenError};
+pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
+pub use instances::{InstancePatch, NewInstance};
+pub use keys::{Force, KeyInfo};
+pub use master_key::MasterKey;
+pub use nodes::{NodeIdentity, NodeInfo, OnStale, Predecessor};
+pub use organizations::{NewOrganization, OrganizationPatch};
+pub use page::{Cursor, InvalidCursor, Page, PageRequest};
+pub use refresher::{Loaded, Refresher, RefresherStatus, SnapshotParts, first_load};
+pub use store::{ActContext, Acted, Engine, Store, StoreSettings};
+pub use subscription_views::{SubscriptionContext, SubscriptionRow};
+pub use subscriptions::{NewActivation, SubscriptionFilter};
+pub use tokens::ManagementTokenInfo;
+pub use usage::UsageRow;
+pub use users::NewUser;
