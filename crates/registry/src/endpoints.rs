@@ -1,0 +1,71 @@
+//! The management API, one file for each resource.
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{RegistryState, SPEC_BODY_BYTES_MAX};
+use axum::extract::DefaultBodyLimit;
+
+mod apis;
+mod apps;
+mod audit;
+mod instances;
+mod keys;
+mod management_tokens;
+mod me;
+mod nodes;
+mod organizations;
+mod secrets;
+mod subscriptions;
+mod users;
+mod wire;
+
+/// Every path of the management API, with its description.
+pub(crate) fn router() -> OpenApiRouter<RegistryState> {
+    let with_specifications = OpenApiRouter::new()
+        .routes(routes!(instances::list, instances::create))
+        .routes(routes!(
+            instances::get,
+            instances::update,
+            instances::delete
+        ))
+        .layer(DefaultBodyLimit::max(SPEC_BODY_BYTES_MAX));
+    OpenApiRouter::new()
+        .routes(routes!(me::openapi))
+        .routes(routes!(me::me))
+        .routes(routes!(me::change))
+        .routes(routes!(management_tokens::list, management_tokens::create))
+        .routes(routes!(management_tokens::delete))
+        .routes(routes!(organizations::list, organizations::create))
+        .routes(routes!(organizations::get, organizations::update))
+        .routes(routes!(organizations::add_namespace))
+        .routes(routes!(organizations::suspend))
+        .routes(routes!(organizations::resume))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(apps::list, apps::create))
+        .routes(routes!(apps::get, apps::update, apps::delete))
+        .routes(routes!(apps::enable))
+        .routes(routes!(apps::disable))
+        .routes(routes!(secrets::list_of_app, secrets::create_of_app))
+        .routes(routes!(secrets::expire_of_app))
+        .routes(routes!(secrets::revoke_tokens_of_app))
+        .routes(routes!(subscriptions::activate))
+        .routes(routes!(apis::list, apis::create))
+        .routes(routes!(apis::get, apis::update, apis::delete))
+        .routes(routes!(apis::share))
+        .routes(routes!(apis::unshare))
+        .routes(routes!(secrets::list_of_api, secrets::create_of_api))
+        .routes(routes!(secrets::expire_of_api))
+        .routes(routes!(secrets::revoke_tokens_of_api))
+        .merge(with_specifications)
+        .routes(routes!(instances::spec))
+        .routes(routes!(subscriptions::list))
+        .routes(routes!(subscriptions::get))
+        .routes(routes!(subscriptions::end))
+        .routes(routes!(subscriptions::suspend))
+        .routes(routes!(subscriptions::resume))
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(audit::list))
+        .routes(routes!(nodes::list))
+        .routes(routes!(nodes::forget))
+}

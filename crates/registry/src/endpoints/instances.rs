@@ -1,0 +1,498 @@
+//! `/v1/apis/{id}/instances`: an API in one environment and version, made of a specification or by hand.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, header};
+use portcullis_core::{
+    api::{
+        Api as CoreApi, ApiInstance, BasePathUpstream, InstancePolicy, Simulation, UpstreamAuth,
+        check_base_path, check_namespace,
+    },
+    environment::Environment,
+    ids::{ApiId, InstanceId},
+};
+use portcullis_store::{Acted, InstancePatch, NewInstance};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use super::{apis::provided, wire::Instance};
+use crate::{
+    RegistryState,
+    body::{Body, Input},
+    caller::Caller,
+    effect::{Done, Gone, WaitParams, created, done},
+    error::RegistryError,
+    findings::Findings,
+    params::{Id, Idempotency, Ids, IfMatch, Listed, Params, with_etag},
+    rules,
+    spec::{self, Spec, SpecError},
+    targets,
+};
+
+/// Every instance of an API, for its provider; oldest first.
+#[utoipa::path(get, path = "/v1/apis/{api_id}/instances", tag = "instances",
+    params(("api_id" = String, Path)), responses((status = 200, body = Listed<Instance>)))]
+pub(crate) async fn list(
+    caller: Caller,
+    Id(id): Id<ApiId>,
+) -> Result<Json<Listed<Instance>>, RegistryError> {
+    let api = provided(&caller, &id).await?;
+    let authority = caller.authority(&api.organization_id)?;
+    let instances = caller.store.instances(&authority, &id).await?;
+    Ok(Json(Listed::whole(&instances)))
+}
+
+/// What the gateway does with calls; members left out stay as they are, or at their defaults.
+#[derive(Default)]
+struct PolicyChange {
+    upstream_auth: Option<UpstreamAuth>,
+    base_path_upstream: Option<BasePathUpstream>,
+    streaming: Option<bool>,
+    pass_origin_fields: Option<bool>,
+}
+
+impl PolicyChange {
+    fn applied_to(&self, policy: &InstancePolicy) -> InstancePolicy {
+        InstancePolicy {
+            upstream_auth: self.upstream_auth.unwrap_or(policy.upstream_auth),
+            base_path_upstream: self.base_path_upstream.unwrap_or(policy.base_path_upstream),
+            streaming: self.streaming.unwrap_or(policy.streaming),
+            pass_origin_fields: self.pass_origin_fields.unwrap_or(policy.pass_origin_fields),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.upstream_auth.is_none()
+            && self.base_path_upstream.is_none()
+            && self.streaming.is_none()
+            && self.pass_origin_fields.is_none()
+    }
+}
+
+fn upstream_auth(text: &str) -> Result<UpstreamAuth, &'static str> {
+    UpstreamAuth::parse(text).ok_or("upstream_auth is platform_token")
+}
+
+fn base_path_upstream(text: &str) -> Result<BasePathUpstream, &'static str> {
+    BasePathUpstream::parse(text).ok_or("base_path_upstream is keep or strip")
+}
+
+/// What an instance is made of. What stands in the specification may be left out.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InstanceInput)]
+pub(crate) struct NewInput {
+    /// `production`, `test` or `dev`; fixed from now on.
+    environment: String,
+    /// One of the provider's namespaces; may be left out when there is only one. Fixed from now on.
+    namespace: Option<String>,
+    /// `/vehicles/v1`; left out, the one of the specification. Fixed from now on.
+    base_path: Option<String>,
+    /// Public base URL of the provider's API, without namespace.
+    target_url: String,
+    /// Left out, the one of the specification.
+    version: Option<String>,
+    /// Swagger 2.0, OpenAPI 3.0 or 3.1, as JSON or YAML text of at most 1 MiB.
+    spec: Option<String>,
+    /// `platform_token`, the default.
+    upstream_auth: Option<String>,
+    /// `keep` (the default) or `strip`.
+    base_path_upstream: Option<String>,
+    /// Lifts the body limits.
+    streaming: Option<bool>,
+    /// Lets `Set-Cookie`, `Alt-Svc` and `Clear-Site-Data` of the provider through.
+    pass_origin_fields: Option<bool>,
+}
+
+/// An instance to be made, before its specification was read.
+pub(crate) struct CheckedInstance {
+    environment: Environment,
+    namespace: Option<String>,
+    base_path: Option<String>,
+    target_url: String,
+    version: Option<String>,
+    spec: Option<String>,
+    policy: InstancePolicy,
+}
+
+impl Input for NewInput {
+    type Checked = CheckedInstance;
+
+    fn check(self, findings: &mut Findings) -> Option<CheckedInstance> {
+        let environment = Environment::parse(&self.environment)
+            .ok_or("an environment is production, test or dev");
+        let environment = findings.take("environment", environment);
+        let namespace = findings.take_some("namespace", self.namespace, |text| {
+            // Without a namespace the base path begins the gateway path; that is for operators.
+            if !text.is_empty() {
+                check_namespace(&text).map_err(|error| error.to_string())?;
+            }
+            Ok::<_, String>(text)
+        });
+        let base_path = findings.take_some("base_path", self.base_path, |text| {
+            check_base_path(&text).map(|()| text)
+        });
+        let version = findings.take_some("version", self.version, |text| rules::name(&text, 40));
+        let auth = |text: String| upstream_auth(&text);
+        let upstream_auth = findings.take_some("upstream_auth", self.upstream_auth, auth);
+        let keep = |text: String| base_path_upstream(&text);
+        let keep = findings.take_some("base_path_upstream", self.base_path_upstream, keep);
+        let change = PolicyChange {
+            upstream_auth: upstream_auth?,
+            base_path_upstream: keep?,
+            streaming: self.streaming,
+            pass_origin_fields: self.pass_origin_fields,
+        };
+        Some(CheckedInstance {
+            environment: environment?,
+            namespace: namespace?,
+            base_path: base_path?,
+            target_url: self.target_url,
+            version: version?,
+            spec: self.spec,
+            policy: change.applied_to(&InstancePolicy::default()),
+        })
+    }
+}
+
+/// An instance, and what its provider should know although it is allowed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InstanceWithWarnings {
+    #[serde(flatten)]
+    instance: Instance,
+    /// Sentences for people.
+    warnings: Vec<String>,
+}
+
+/// Puts an API into an environment, under a path of the gateway.
+#[utoipa::path(post, path = "/v1/apis/{api_id}/instances", tag = "instances",
+    params(("api_id" = String, Path), WaitParams), request_body = NewInput,
+    responses((status = 201, body = Done<InstanceWithWarnings>)))]
+pub(crate) async fn create(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Id(id): Id<ApiId>,
+    Params(wait): Params<WaitParams>,
+    (Idempotency(key), Body(input)): (Idempotency, Body<NewInput>),
+) -> Result<Response, RegistryError> {
+    let api = provided(&caller, &id).await?;
+    let authority = caller.authority(&api.organization_id)?;
+    let mut findings = Findings::default();
+    let target = targets::check(
+        &input.target_url,
+        &state.settings.address_policy,
+        &api.organization_id,
+    );
+    let target = findings.take("target_url", target.await);
+    let spec = read_spec(input.spec.clone(), &mut findings).await?;
+    let namespace = namespace(&caller, &api, input.namespace.clone(), &mut findings).await?;
+    let new = complete(&id, input, spec, namespace, &mut findings);
+    findings.refuse()?;
+    let (Some(new), Some(target)) = (new, target) else {
+        return Err(RegistryError::Internal("an instance was refused silently"));
+    };
+    let acted = caller
+        .store
+        .create_instance(&authority, new, key.as_ref())
+        .await?;
+    let location = format!("/v1/apis/{id}/instances/{}", acted.value.id);
+    let version = acted.value.edit_version;
+    let acted = with_warnings(&acted, target.warnings);
+    let response = created(&state, acted, wait.wait, &location).await;
+    Ok(with_etag(response, version))
+}
+
+/// Reads the specification on a thread of its own: it takes CPU.
+async fn read_spec(
+    text: Option<String>,
+    findings: &mut Findings,
+) -> Result<Option<Spec>, RegistryError> {
+    let Some(text) = text else { return Ok(None) };
+    let read = tokio::task::spawn_blocking(move || spec::read(&text)).await;
+    match read.map_err(|_| RegistryError::Internal("reading a specification failed"))? {
+        Ok(spec) => Ok(Some(spec)),
+        Err(SpecError::TooLarge) => Err(RegistryError::TooLarge),
+        Err(error) => {
+            for finding in error.findings() {
+                findings.add("spec", format!("{finding}."));
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// The namespace that was named, or the provider's only one.
+async fn namespace(
+    caller: &Caller,
+    api: &CoreApi,
+    named: Option<String>,
+    findings: &mut Findings,
+) -> Result<Option<String>, RegistryError> {
+    let authority = caller.authority(&api.organization_id)?;
+    let provider = caller
+        .store
+        .organization(&authority, &api.organization_id)
+        .await?;
+    match (named, provider.namespaces.as_slice()) {
+        (Some(named), _) if named.is_empty() && !caller.actor().is_operator() => {
+            findings.add(
+                "namespace",
+                "Only operators make instances without a namespace.",
+            );
+            Ok(None)
+        }
+        (Some(named), own) if !named.is_empty() && !own.contains(&named) => {
+            findings.add(
+                "namespace",
+                format!("The provider's namespaces are: {}.", own.join(", ")),
+            );
+            Ok(None)
+        }
+        (Some(named), _) => Ok(Some(named)),
+        (None, [only]) => Ok(Some(only.clone())),
+        (None, []) => {
+            findings.add(
+                "namespace",
+                "The provider has no namespace yet: an operator can give it one.",
+            );
+            Ok(None)
+        }
+        (None, several) => {
+            findings.add(
+                "namespace",
+                format!("Name one of the provider's namespaces: {}.", several.join(", ")),
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// What was sent, completed by what the specification says.
+fn complete(
+    api: &ApiId,
+    input: CheckedInstance,
+    spec: Option<Spec>,
+    namespace: Option<String>,
+    findings: &mut Findings,
+) -> Option<NewInstance> {
+    let (mut spec_path, mut spec_version, mut simulations) = (None, None, Vec::new());
+    // Of a specification that was refused, nothing is known to be missing.
+    let readable = input.spec.is_none() || spec.is_some();
+    if let Some(spec) = spec {
+        spec_path = spec.base_path;
+        spec_version = Some(spec.version);
+        simulations = spec.simulations;
+    }
+    let base_path = input.base_path.or(spec_path);
+    if base_path.is_none() && readable {
+        findings.add(
+            "base_path",
+            "This member is required, because no specification names a base path.",
+        );
+    }
+    let version = input.version.or(spec_version);
+    if version.is_none() && readable {
+        findings.add(
+            "version",
+            "This member is required, because no specification is given.",
+        );
+    }
+    Some(NewInstance {
+        api_id: api.clone(),
+        environment: input.environment,
+        namespace: namespace?,
+        base_path: base_path?,
+        version: version?,
+        target_url: input.target_url,
+        policy: input.policy,
+        spec: input.spec,
+        simulations,
+    })
+}
+
+async fn readable(
+    caller: &Caller,
+    api: &CoreApi,
+    id: &InstanceId,
+) -> Result<ApiInstance, RegistryError> {
+    let authority = caller.authority(&api.organization_id)?;
+    let instance = caller.store.instance(&authority, id).await?;
+    if instance.api_id == api.id {
+        Ok(instance)
+    } else {
+        Err(RegistryError::NotFound("instance"))
+    }
+}
+
+/// An instance.
+#[utoipa::path(get, path = "/v1/apis/{api_id}/instances/{instance_id}", tag = "instances",
+    params(("api_id" = String, Path), ("instance_id" = String, Path)),
+    responses((status = 200, body = Instance)))]
+pub(crate) async fn get(
+    caller: Caller,
+    Ids(api, id): Ids<ApiId, InstanceId>,
+) -> Result<Response, RegistryError> {
+    let api = provided(&caller, &api).await?;
+    let instance = readable(&caller, &api, &id).await?;
+    let body = Json(Instance::from(&instance));
+    Ok(with_etag(body.into_response(), instance.edit_version))
+}
+
+/// The specification as it was uploaded.
+#[utoipa::path(get, path = "/v1/apis/{api_id}/instances/{instance_id}/spec", tag = "instances",
+    params(("api_id" = String, Path), ("instance_id" = String, Path)),
+    responses((status = 200, content_type = "text/plain", body = String)))]
+pub(crate) async fn spec(
+    caller: Caller,
+    Ids(api, id): Ids<ApiId, InstanceId>,
+) -> Result<Response, RegistryError> {
+    let api = provided(&caller, &api).await?;
+    let instance = readable(&caller, &api, &id).await?;
+    let text = instance
+        .spec
+        .ok_or(RegistryError::NotFound("specification"))?;
+    let mut response = text.into_response();
+    // Never rendered by a browser, whatever stands in it.
+    response.headers_mut().insert(
+        header::CONTENT_DISPOSITION,
+        HeaderValue::from_static("attachment"),
+    );
+    Ok(response)
+}
+
+/// What is to be changed; members left out stay as they are.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InstancePatch)]
+pub(crate) struct PatchInput {
+    target_url: Option<String>,
+    version: Option<String>,
+    /// A new specification; `null` removes the old one. Its version is taken unless one is named here.
+    #[serde(default, deserialize_with = "null_or_value")]
+    #[schema(value_type = Option<String>)]
+    spec: Option<Option<String>>,
+    /// `platform_token`.
+    upstream_auth: Option<String>,
+    /// `keep` or `strip`.
+    base_path_upstream: Option<String>,
+    streaming: Option<bool>,
+    pass_origin_fields: Option<bool>,
+}
+
+/// Tells a member that is `null` from one that is absent.
+fn null_or_value<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(value).map(Some)
+}
+
+/// A change of an instance, before its specification was read.
+pub(crate) struct CheckedPatch {
+    target_url: Option<String>,
+    version: Option<String>,
+    spec: Option<Option<String>>,
+    policy: PolicyChange,
+}
+
+impl Input for PatchInput {
+    type Checked = CheckedPatch;
+
+    fn check(self, findings: &mut Findings) -> Option<CheckedPatch> {
+        let version = findings.take_some("version", self.version, |text| rules::name(&text, 40));
+        let auth = |text: String| upstream_auth(&text);
+        let upstream_auth = findings.take_some("upstream_auth", self.upstream_auth, auth);
+        let keep = |text: String| base_path_upstream(&text);
+        let keep = findings.take_some("base_path_upstream", self.base_path_upstream, keep);
+        Some(CheckedPatch {
+            target_url: self.target_url,
+            version: version?,
+            spec: self.spec,
+            policy: PolicyChange {
+                upstream_auth: upstream_auth?,
+                base_path_upstream: keep?,
+                streaming: self.streaming,
+                pass_origin_fields: self.pass_origin_fields,
+            },
+        })
+    }
+}
+
+/// Changes an instance. Environment, namespace and base path never change: make another instance.
+#[utoipa::path(patch, path = "/v1/apis/{api_id}/instances/{instance_id}", tag = "instances",
+    params(("api_id" = String, Path), ("instance_id" = String, Path), WaitParams),
+    request_body = PatchInput, responses((status = 200, body = Done<InstanceWithWarnings>)))]
+pub(crate) async fn update(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Ids(api, id): Ids<ApiId, InstanceId>,
+    Params(wait): Params<WaitParams>,
+    (IfMatch(version), Body(patch)): (IfMatch, Body<PatchInput>),
+) -> Result<Response, RegistryError> {
+    let api = provided(&caller, &api).await?;
+    let instance = readable(&caller, &api, &id).await?;
+    let authority = caller.authority(&api.organization_id)?;
+    let mut findings = Findings::default();
+    let mut warnings = Vec::new();
+    if let Some(url) = &patch.target_url {
+        let policy = &state.settings.address_policy;
+        let checked = targets::check(url, policy, &api.organization_id).await;
+        if let Some(checked) = findings.take("target_url", checked) {
+            warnings = checked.warnings;
+        }
+    }
+    let spec = read_spec(patch.spec.clone().flatten(), &mut findings).await?;
+    findings.refuse()?;
+    let simulations: Option<Vec<Simulation>> = patch.spec.as_ref().map(|_| {
+        spec.as_ref()
+            .map(|spec| spec.simulations.clone())
+            .unwrap_or_default()
+    });
+    // The policy is one column: what is left out is taken from the version that was read, and so that nobody
+    // else's change is overwritten by that, the act is tied to this version.
+    let policy_changes = !patch.policy.is_empty();
+    let version = version.or(policy_changes.then_some(instance.edit_version));
+    let change = InstancePatch {
+        version: patch.version.or(spec.map(|spec| spec.version)),
+        target_url: patch.target_url,
+        policy: policy_changes.then(|| patch.policy.applied_to(&instance.policy)),
+        spec: patch.spec,
+        simulations,
+    };
+    let acted = caller
+        .store
+        .update_instance(&authority, &id, version, change)
+        .await?;
+    let version = acted.value.edit_version;
+    let acted = with_warnings(&acted, warnings);
+    Ok(with_etag(done(&state, acted, wait.wait).await, version))
+}
+
+/// Deletes an instance: its gateway path answers no more.
+#[utoipa::path(delete, path = "/v1/apis/{api_id}/instances/{instance_id}", tag = "instances",
+    params(("api_id" = String, Path), ("instance_id" = String, Path), WaitParams),
+    responses((status = 200, body = Done<Gone>)))]
+pub(crate) async fn delete(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Ids(api, id): Ids<ApiId, InstanceId>,
+    Params(wait): Params<WaitParams>,
+) -> Result<Response, RegistryError> {
+    let api = provided(&caller, &api).await?;
+    readable(&caller, &api, &id).await?;
+    let authority = caller.authority(&api.organization_id)?;
+    let acted = caller.store.delete_instance(&authority, &id).await?;
+    let acted = Acted {
+        value: Gone {},
+        seq: acted.seq,
+    };
+    Ok(done(&state, acted, wait.wait).await)
+}
+
+fn with_warnings(acted: &Acted<ApiInstance>, warnings: Vec<String>) -> Acted<InstanceWithWarnings> {
+    Acted {
+        value: InstanceWithWarnings {
+            instance: Instance::from(&acted.value),
+            warnings,
+        },
+        seq: acted.seq,
+    }
+}

@@ -1,0 +1,154 @@
+//! `/v1/management_tokens`: the caller's own tokens.
+
+use axum::{
+    Json,
+    extract::State,
+    response::Response,
+};
+use portcullis_core::{clock::Timestamp, ids::ManagementTokenId};
+use portcullis_store::{Acted, ManagementTokenInfo};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    RegistryState,
+    body::{Body, Input},
+    caller::Caller,
+    effect::{Done, Gone, Wait, created, done},
+    error::RegistryError,
+    findings::Findings,
+    params::{Id, Listed},
+    rules,
+};
+
+/// A management token as it can be shown again and again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ManagementToken {
+    id: String,
+    name: String,
+    /// Prefix and last characters.
+    hint: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// From when on it is refused; `null` means never.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+}
+
+impl From<&ManagementTokenInfo> for ManagementToken {
+    fn from(of: &ManagementTokenInfo) -> Self {
+        Self {
+            id: of.id.to_string(),
+            name: of.name.clone(),
+            hint: of.hint.clone(),
+            created_at: rules::instant_text(of.created_at),
+            expires_at: of.expires_at.map(rules::instant_text),
+        }
+    }
+}
+
+/// The caller's tokens, oldest first.
+#[utoipa::path(get, path = "/v1/management_tokens", tag = "management_tokens",
+    responses((status = 200, body = Listed<ManagementToken>)))]
+pub(crate) async fn list(caller: Caller) -> Result<Json<Listed<ManagementToken>>, RegistryError> {
+    let authority = caller.own_authority()?;
+    let tokens = caller
+        .store
+        .management_tokens(&authority, caller.user()?)
+        .await?;
+    Ok(Json(Listed::whole(&tokens)))
+}
+
+/// A token to be made.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ManagementTokenInput)]
+pub(crate) struct NewInput {
+    /// What its owner calls it; 1 to 100 characters.
+    name: String,
+    /// From when on it is refused; left out means never.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+}
+
+impl Input for NewInput {
+    type Checked = (String, Option<Timestamp>);
+
+    fn check(self, findings: &mut Findings) -> Option<(String, Option<Timestamp>)> {
+        let name = findings.take("name", rules::name(&self.name, 100));
+        let expires_at = findings.take_some("expires_at", self.expires_at, |text| {
+            rules::instant(&text)
+        });
+        Some((name?, expires_at?))
+    }
+}
+
+/// A token that was just made.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CreatedManagementToken {
+    id: String,
+    name: String,
+    /// The token itself, shown this once.
+    token: String,
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+}
+
+/// Makes a token for the caller. It may do what the caller may.
+#[utoipa::path(post, path = "/v1/management_tokens", tag = "management_tokens",
+    request_body = NewInput, responses((status = 201, body = Done<CreatedManagementToken>)))]
+pub(crate) async fn create(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Body((name, expires_at)): Body<NewInput>,
+) -> Result<Response, RegistryError> {
+    if expires_at.is_some_and(|end| end <= state.clock.now()) {
+        return Err(RegistryError::invalid(
+            "expires_at",
+            "This instant has passed.",
+        ));
+    }
+    let authority = caller.own_authority()?;
+    let acted = caller
+        .store
+        .create_management_token(&authority, caller.user()?, &name, expires_at)
+        .await?;
+    let (id, token) = acted.value;
+    let location = format!("/v1/management_tokens/{id}");
+    let acted = Acted {
+        value: CreatedManagementToken {
+            id: id.to_string(),
+            name,
+            token: token.expose().to_owned(),
+            expires_at: expires_at.map(rules::instant_text),
+        },
+        seq: acted.seq,
+    };
+    Ok(created(&state, acted, Wait::None, &location).await)
+}
+
+/// Ends one of the caller's tokens at once.
+#[utoipa::path(delete, path = "/v1/management_tokens/{token_id}", tag = "management_tokens",
+    params(("token_id" = String, Path)), responses((status = 200, body = Done<Gone>)))]
+pub(crate) async fn delete(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Id(id): Id<ManagementTokenId>,
+) -> Result<Response, RegistryError> {
+    let authority = caller.own_authority()?;
+    let own = caller
+        .store
+        .management_tokens(&authority, caller.user()?)
+        .await?;
+    if !own.iter().any(|token| token.id == id) {
+        return Err(RegistryError::NotFound("management token"));
+    }
+    let acted = caller
+        .store
+        .delete_management_token(&authority, &id)
+        .await?;
+    let acted = Acted {
+        value: Gone {},
+        seq: acted.seq,
+    };
+    Ok(done(&state, acted, Wait::None).await)
+}

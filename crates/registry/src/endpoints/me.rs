@@ -1,0 +1,77 @@
+//! `/v1/me`, `/v1/changes/{seq}` and the document itself.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use portcullis_core::{change::ChangeSeq, permissions::Actor};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::wire::Membership;
+use crate::{
+    RegistryState,
+    caller::Caller,
+    effect::{self, Effect},
+    error::RegistryError,
+};
+
+/// The bearer of a token.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Me {
+    id: String,
+    email: String,
+    is_operator: bool,
+    memberships: Vec<Membership>,
+    /// The token this was asked with.
+    token_id: Option<String>,
+}
+
+/// Who the token speaks for.
+#[utoipa::path(get, path = "/v1/me", tag = "me", responses((status = 200, body = Me)))]
+pub(crate) async fn me(caller: Caller) -> Result<Json<Me>, RegistryError> {
+    let Actor::User { email, .. } = caller.actor() else {
+        return Err(RegistryError::Internal("a token of the system"));
+    };
+    let memberships = caller.memberships().iter();
+    Ok(Json(Me {
+        id: caller.user()?.to_string(),
+        email: email.clone(),
+        is_operator: caller.actor().is_operator(),
+        memberships: memberships
+            .map(|(organization, role)| Membership {
+                organization_id: organization.to_string(),
+                role: role.as_str(),
+            })
+            .collect(),
+        token_id: caller.token().map(ToString::to_string),
+    }))
+}
+
+/// How far a change has come: how many nodes have applied it, and the names of the others.
+#[utoipa::path(get, path = "/v1/changes/{seq}", tag = "changes",
+    params(("seq" = i64, Path, description = "`effect.seq` of an act.")),
+    responses((status = 200, body = Effect)))]
+pub(crate) async fn change(
+    State(state): State<RegistryState>,
+    _caller: Caller,
+    Path(seq): Path<String>,
+) -> Result<Json<Effect>, RegistryError> {
+    let seq: i64 = seq.parse().map_err(|_| RegistryError::NotFound("change"))?;
+    // A change that nobody made yet would be "not confirmed" for ever.
+    let newest = state.snapshot.load().seq().get();
+    if seq < 1 || seq > newest.saturating_add(1_000_000) {
+        return Err(RegistryError::NotFound("change"));
+    }
+    let effect = effect::effect(&state, ChangeSeq::new(seq), Duration::ZERO).await;
+    Ok(Json(effect))
+}
+
+/// This document.
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "openapi", security(()),
+    responses((status = 200, content_type = "application/json")))]
+pub(crate) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    Json(crate::openapi())
+}

@@ -1,0 +1,256 @@
+//! `/v1/apps/{id}/secrets` and `/v1/apis/{id}/secrets`: API Secrets and Client Secrets, and revoking tokens.
+
+use axum::{Json, extract::State, response::Response};
+use portcullis_core::{
+    clock::Timestamp,
+    ids::{ApiId, AppId, ClientId, OrganizationId, SecretId},
+};
+use portcullis_store::{Acted, Compromise};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{apis, apps, wire::Secret};
+use crate::{
+    RegistryState,
+    body::{Body, Input},
+    caller::Caller,
+    effect::{Done, WaitParams, created, done},
+    error::RegistryError,
+    findings::Findings,
+    params::{Id, Ids, Listed, Params},
+    rules,
+};
+
+/// Whose secrets: a client, its owner, and the path below which they stand.
+struct Client {
+    id: ClientId,
+    organization: OrganizationId,
+    path: String,
+}
+
+async fn of_app(caller: &Caller, id: &AppId) -> Result<Client, RegistryError> {
+    let app = apps::readable(caller, id).await?;
+    Ok(Client {
+        id: app.client_id,
+        organization: app.organization_id,
+        path: format!("/v1/apps/{id}/secrets"),
+    })
+}
+
+async fn of_api(caller: &Caller, id: &ApiId) -> Result<Client, RegistryError> {
+    let api = apis::provided(caller, id).await?;
+    Ok(Client {
+        id: api.client_id,
+        organization: api.organization_id,
+        path: format!("/v1/apis/{id}/secrets"),
+    })
+}
+
+/// Secrets of an app, oldest first, ended ones included. Never the secrets themselves.
+#[utoipa::path(get, path = "/v1/apps/{app_id}/secrets", tag = "secrets",
+    params(("app_id" = String, Path)), responses((status = 200, body = Listed<Secret>)))]
+pub(crate) async fn list_of_app(
+    caller: Caller,
+    Id(id): Id<AppId>,
+) -> Result<Json<Listed<Secret>>, RegistryError> {
+    list(&caller, of_app(&caller, &id).await?).await
+}
+
+/// Secrets of an API, oldest first, ended ones included. Never the secrets themselves.
+#[utoipa::path(get, path = "/v1/apis/{api_id}/secrets", tag = "secrets",
+    params(("api_id" = String, Path)), responses((status = 200, body = Listed<Secret>)))]
+pub(crate) async fn list_of_api(
+    caller: Caller,
+    Id(id): Id<ApiId>,
+) -> Result<Json<Listed<Secret>>, RegistryError> {
+    list(&caller, of_api(&caller, &id).await?).await
+}
+
+async fn list(caller: &Caller, client: Client) -> Result<Json<Listed<Secret>>, RegistryError> {
+    let authority = caller.authority(&client.organization)?;
+    let secrets = caller.store.secrets(&authority, &client.id).await?;
+    Ok(Json(Listed::whole(&secrets)))
+}
+
+/// A secret that was just made.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CreatedSecret {
+    #[serde(flatten)]
+    info: Secret,
+    /// The secret itself, shown this once.
+    secret: String,
+}
+
+/// Makes a second API Secret, so that the first can be ended without a gap.
+#[utoipa::path(post, path = "/v1/apps/{app_id}/secrets", tag = "secrets",
+    params(("app_id" = String, Path), WaitParams),
+    responses((status = 201, body = Done<CreatedSecret>)))]
+pub(crate) async fn create_of_app(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Id(id): Id<AppId>,
+    Params(wait): Params<WaitParams>,
+) -> Result<Response, RegistryError> {
+    create(&state, &caller, of_app(&caller, &id).await?, &wait).await
+}
+
+/// Makes a second Client Secret, so that the first can be ended without a gap.
+#[utoipa::path(post, path = "/v1/apis/{api_id}/secrets", tag = "secrets",
+    params(("api_id" = String, Path), WaitParams),
+    responses((status = 201, body = Done<CreatedSecret>)))]
+pub(crate) async fn create_of_api(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Id(id): Id<ApiId>,
+    Params(wait): Params<WaitParams>,
+) -> Result<Response, RegistryError> {
+    create(&state, &caller, of_api(&caller, &id).await?, &wait).await
+}
+
+async fn create(
+    state: &RegistryState,
+    caller: &Caller,
+    client: Client,
+    wait: &WaitParams,
+) -> Result<Response, RegistryError> {
+    let authority = caller.authority(&client.organization)?;
+    let acted = caller.store.create_secret(&authority, &client.id).await?;
+    let (info, secret) = acted.value;
+    let body = Acted {
+        value: CreatedSecret {
+            info: Secret::from(&info),
+            secret: secret.expose().to_owned(),
+        },
+        seq: acted.seq,
+    };
+    Ok(created(state, body, wait.wait, &client.path).await)
+}
+
+/// How a secret ends.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct ExpireInput {
+    /// From when on it is refused; left out means now.
+    #[schema(format = DateTime)]
+    at: Option<String>,
+    /// Somebody else may know it: ends it now, and every token issued to the client so far.
+    #[serde(default)]
+    compromised: bool,
+}
+
+impl Input for ExpireInput {
+    type Checked = (Option<Timestamp>, Compromise);
+
+    fn check(self, findings: &mut Findings) -> Option<(Option<Timestamp>, Compromise)> {
+        if self.compromised && self.at.is_some() {
+            findings.add("at", "A compromised secret ends now: leave at out.");
+        }
+        let compromise = if self.compromised {
+            Compromise::Yes
+        } else {
+            Compromise::No
+        };
+        let at = findings.take_some("at", self.at, |text| rules::instant(&text));
+        Some((at?, compromise))
+    }
+}
+
+/// Ends an API Secret, now or at an instant. Planned, tokens already issued go on; compromised, they end too.
+#[utoipa::path(post, path = "/v1/apps/{app_id}/secrets/{secret_id}/expire", tag = "secrets",
+    params(("app_id" = String, Path), ("secret_id" = String, Path), WaitParams),
+    request_body = ExpireInput, responses((status = 200, body = Done<Secret>)))]
+pub(crate) async fn expire_of_app(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Ids(id, secret): Ids<AppId, SecretId>,
+    Params(wait): Params<WaitParams>,
+    Body(end): Body<ExpireInput>,
+) -> Result<Response, RegistryError> {
+    let client = of_app(&caller, &id).await?;
+    expire(&state, &caller, (&client, &secret, end), &wait).await
+}
+
+/// Ends a Client Secret, now or at an instant. Planned, tokens already issued go on; compromised, they end too.
+#[utoipa::path(post, path = "/v1/apis/{api_id}/secrets/{secret_id}/expire", tag = "secrets",
+    params(("api_id" = String, Path), ("secret_id" = String, Path), WaitParams),
+    request_body = ExpireInput, responses((status = 200, body = Done<Secret>)))]
+pub(crate) async fn expire_of_api(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Ids(id, secret): Ids<ApiId, SecretId>,
+    Params(wait): Params<WaitParams>,
+    Body(end): Body<ExpireInput>,
+) -> Result<Response, RegistryError> {
+    let client = of_api(&caller, &id).await?;
+    expire(&state, &caller, (&client, &secret, end), &wait).await
+}
+
+async fn expire(
+    state: &RegistryState,
+    caller: &Caller,
+    (client, secret, (at, compromise)): (&Client, &SecretId, (Option<Timestamp>, Compromise)),
+    wait: &WaitParams,
+) -> Result<Response, RegistryError> {
+    let authority = caller.authority(&client.organization)?;
+    let at = at.unwrap_or_else(|| state.clock.now());
+    let acted = caller
+        .store
+        .expire_secret(&authority, &client.id, secret, (at, compromise))
+        .await?;
+    let acted = Acted {
+        value: Secret::from(&acted.value),
+        seq: acted.seq,
+    };
+    Ok(done(state, acted, wait.wait).await)
+}
+
+/// The client whose tokens were revoked.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RevokedTokens {
+    client_id: String,
+    /// Tokens of a lower generation are refused.
+    generation: u32,
+}
+
+/// Refuses every token issued to the app so far. Its secrets go on to get new ones.
+#[utoipa::path(post, path = "/v1/apps/{app_id}/revoke_tokens", tag = "secrets",
+    params(("app_id" = String, Path), WaitParams),
+    responses((status = 200, body = Done<RevokedTokens>)))]
+pub(crate) async fn revoke_tokens_of_app(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Id(id): Id<AppId>,
+    Params(wait): Params<WaitParams>,
+) -> Result<Response, RegistryError> {
+    revoke_tokens(&state, &caller, of_app(&caller, &id).await?, &wait).await
+}
+
+/// Refuses every token issued to the API so far. Its secrets go on to get new ones.
+#[utoipa::path(post, path = "/v1/apis/{api_id}/revoke_tokens", tag = "secrets",
+    params(("api_id" = String, Path), WaitParams),
+    responses((status = 200, body = Done<RevokedTokens>)))]
+pub(crate) async fn revoke_tokens_of_api(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Id(id): Id<ApiId>,
+    Params(wait): Params<WaitParams>,
+) -> Result<Response, RegistryError> {
+    revoke_tokens(&state, &caller, of_api(&caller, &id).await?, &wait).await
+}
+
+async fn revoke_tokens(
+    state: &RegistryState,
+    caller: &Caller,
+    client: Client,
+    wait: &WaitParams,
+) -> Result<Response, RegistryError> {
+    let authority = caller.authority(&client.organization)?;
+    let acted = caller.store.revoke_tokens(&authority, &client.id).await?;
+    let acted = Acted {
+        value: RevokedTokens {
+            client_id: acted.value.id.to_string(),
+            generation: acted.value.generation,
+        },
+        seq: acted.seq,
+    };
+    Ok(done(state, acted, wait.wait).await)
+}

@@ -1,0 +1,114 @@
+//! What happens by itself: retired keys leave the key set, subscriptions end by their date.
+//!
+//! Decisions do not wait for these jobs: the gateway looks at the clock itself. They make the stored state
+//! follow. Any number of nodes may run them at once; each act is repeatable.
+
+use std::{sync::Arc, time::Duration};
+
+use portcullis_core::{
+    clock::Clock,
+    ids::SubscriptionId,
+    subscription::{SubscriptionEvent, SubscriptionState},
+};
+use portcullis_store::{ActError, PageRequest, Store, SubscriptionFilter};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::bootstrap::system_authority;
+
+const KEYS_EVERY: Duration = Duration::from_secs(60);
+const SUBSCRIPTIONS_EVERY: Duration = Duration::from_secs(30);
+
+/// Removes retired keys whose last token has ended, every minute until `stop`.
+pub async fn retire_finished_keys(store: Store, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    let (store, clock) = (&store, &clock);
+    repeat(KEYS_EVERY, &stop, || async move {
+        match store.retire_finished_keys(clock.now()).await {
+            Ok(acted) if acted.value > 0 => {
+                tracing::info!(keys = acted.value, "retired signing keys removed");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "removing retired keys failed; it is tried again"),
+        }
+    })
+    .await;
+}
+
+/// Ends subscriptions whose date has passed, every 30 seconds until `stop`.
+pub async fn expire_subscriptions(store: Store, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    let (store, clock) = (&store, &clock);
+    repeat(SUBSCRIPTIONS_EVERY, &stop, || async move {
+        match expire_due(store, clock.as_ref()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "subscriptions ended by their date"),
+            Err(error) => {
+                tracing::warn!(%error, "ending due subscriptions failed; it is tried again");
+            }
+        }
+    })
+    .await;
+}
+
+/// Runs `work` now and then each period, until `stop`.
+async fn repeat<F>(period: Duration, stop: &CancellationToken, work: impl Fn() -> F + Send)
+where
+    F: Future<Output = ()> + Send,
+{
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        // An act that began is finished: it is one transaction, and stopping waits for it.
+        work().await;
+    }
+}
+
+/// Ends what is due now; gives how many.
+///
+/// # Errors
+/// [`ActError`], with what was ended before it ended.
+pub async fn expire_due(store: &Store, clock: &dyn Clock) -> Result<u64, ActError> {
+    let authority = system_authority().ok_or(ActError::Forbidden)?;
+    let mut ended = 0;
+    for id in due(store, clock).await? {
+        let event = SubscriptionEvent::Expire;
+        match store.end_subscription(&authority, &id, event).await {
+            Ok(_) => ended += 1,
+            // Somebody ended or deleted it in the meantime.
+            Err(ActError::NotFound(_) | ActError::Conflict { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(ended)
+}
+
+/// Subscriptions that have not ended and whose date has passed.
+async fn due(store: &Store, clock: &dyn Clock) -> Result<Vec<SubscriptionId>, ActError> {
+    let authority = system_authority().ok_or(ActError::Forbidden)?;
+    let now = clock.now();
+    let mut due = Vec::new();
+    for state in [
+        SubscriptionState::Active,
+        SubscriptionState::Suspended,
+        SubscriptionState::Pending,
+    ] {
+        let mut page = PageRequest::first(500);
+        loop {
+            let filter = SubscriptionFilter {
+                state: Some(state),
+                ..SubscriptionFilter::default()
+            };
+            let found = store.subscriptions(&authority, filter, page).await?;
+            let past = found
+                .items
+                .into_iter()
+                .filter(|subscription| subscription.ends_at.is_some_and(|end| end <= now));
+            due.extend(past.map(|subscription| subscription.id));
+            let Some(next) = found.next else { break };
+            page = PageRequest {
+                after: Some(next),
+                limit: 500,
+            };
+        }
+    }
+    Ok(due)
+}

@@ -1,0 +1,187 @@
+//! Specifications of both families in both languages, and texts that mean harm.
+
+use super::*;
+
+const SWAGGER: &str = r"
+swagger: '2.0'
+info: {title: Vehicles, version: 1.0, description: What stands on the lot.}
+basePath: /vehicles/v1/
+produces: [application/json]
+paths:
+  /vehicles:
+    get:
+      responses:
+        404: {description: none}
+        200:
+          description: all
+          examples:
+            application/json: {items: [{vin: '1', doors: 4}], next: null}
+    post:
+      responses:
+        '201': {description: made, schema: {$ref: '#/definitions/Vehicle'}}
+  /vehicles/{id}:
+    delete: {responses: {204: {description: gone}}}
+    get: {responses: {200: {description: one, schema: {type: object}}}}
+definitions:
+  Vehicle:
+    allOf:
+      - {$ref: '#/definitions/Named'}
+      - {properties: {doors: {type: integer, example: 5}, owner: {$ref: '#/definitions/Vehicle'}}}
+  Named: {properties: {name: {type: string, default: Coupe}}}
+";
+
+const OPENAPI: &str = r##"{
+  "openapi": "3.1.0",
+  "info": {"title": "Service", "version": "2.1.0"},
+  "servers": [{"url": "https://{host}.example.com/{base}/v2", "variables":
+    {"host": {"default": "api"}, "base": {"default": "service"}}}],
+  "paths": {
+    "/a": {"get": {"responses": {"200": {"$ref": "#/components/responses/A"}}}},
+    "/b": {"get": {"responses": {"default": {"content": {
+      "text/plain": {"example": "hello"}}}}}},
+    "/c": {"get": {"responses": {"2XX": {"content": {"application/vnd.x+json": {"schema":
+      {"type": "array", "items": {"oneOf": [{"type": "object"}, {"enum": ["first", "second"]}]}}}}}}}},
+    "/d~e": {"$ref": "#/components/pathItems/d~0e"}
+  },
+  "components": {
+    "responses": {"A": {"content": {"application/json; charset=utf-8": {"examples": {
+      "far": {"externalValue": "https://example.com/a.json"},
+      "near": {"$ref": "#/components/examples/near"}}}}}},
+    "examples": {"near": {"value": "{\"pasted\": true}"}},
+    "pathItems": {"d~e": {"put": {"responses": {"202": {}, "200": {"content": {}}}}}}
+  }
+}"##;
+
+fn bodies(spec: &Spec) -> Vec<String> {
+    let line = |s: &Simulation| {
+        format!(
+            "{} {} {} [{}] {}",
+            s.method, s.path, s.status, s.content_type, s.body
+        )
+    };
+    spec.simulations.iter().map(line).collect()
+}
+
+#[test]
+fn swagger_in_yaml_is_read() {
+    let spec = read(SWAGGER).unwrap();
+
+    assert_eq!(
+        (spec.title.as_str(), spec.version.as_str()),
+        ("Vehicles", "1.0")
+    );
+    assert_eq!(spec.description, "What stands on the lot.");
+    assert_eq!(spec.base_path.as_deref(), Some("/vehicles/v1"));
+    assert_eq!(
+        bodies(&spec),
+        [
+            r#"GET /vehicles 200 [application/json] {"items":[{"vin":"1","doors":4}],"next":null}"#,
+            r#"POST /vehicles 201 [application/json] {"name":"Coupe","doors":5}"#,
+            "DELETE /vehicles/{id} 204 [] ",
+        ]
+    );
+}
+
+#[test]
+fn openapi_in_json_is_read() {
+    let spec = read(OPENAPI).unwrap();
+
+    assert_eq!(spec.base_path.as_deref(), Some("/service/v2"));
+    assert_eq!(
+        bodies(&spec),
+        [
+            r#"GET /a 200 [application/json; charset=utf-8] {"pasted": true}"#,
+            "GET /b 200 [text/plain] hello",
+            r#"GET /c 200 [application/vnd.x+json] ["first"]"#,
+            "PUT /d~e 200 [] ",
+        ]
+    );
+}
+
+#[test]
+fn everything_missing_is_named_at_once() {
+    let error = read("openapi: 3.0.3\ninfo: {title: ' '}\nservers: [{url: '/v 1'}]\npaths: []\n");
+
+    let findings = error.unwrap_err().findings();
+
+    assert_eq!(findings.len(), 4, "{findings:?}");
+    assert_eq!(findings[0], "info.title is missing");
+    assert_eq!(findings[1], "info.version is missing");
+    assert!(findings[2].starts_with("servers[0].url: a base path starts with /"));
+    assert_eq!(findings[3], "paths is not a map of path templates");
+}
+
+#[test]
+fn a_base_path_may_be_absent() {
+    for servers in ["", "servers: []\n", "servers: [{url: 'https://example.com/'}]\n"] {
+        let spec = read(&format!(
+            "openapi: 3.0.0\ninfo: {{title: t, version: '1'}}\n{servers}"
+        ));
+
+        assert_eq!(spec.unwrap().base_path, None, "{servers}");
+    }
+}
+
+#[test]
+fn references_that_leave_the_document_are_refused_and_not_fetched() {
+    for reference in ["http://127.0.0.1:1/x.yaml", "file:///etc/passwd", "other.yaml#/a"] {
+        let error = read(&format!(
+            "swagger: '2.0'\ninfo: {{title: t, version: '1'}}\npaths: {{/a: {{$ref: '{reference}'}}}}\n"
+        ));
+
+        let findings = error.unwrap_err().findings();
+        assert!(findings[0].contains("leaves the document"), "{findings:?}");
+    }
+}
+
+#[test]
+fn circles_of_references_end() {
+    let spec = read(
+        "openapi: 3.0.0\ninfo: {title: t, version: '1'}\npaths:\n  /a: {get: {responses: {200: {content: {application/json: {schema: {$ref: '#/components/schemas/A'}}}}}}}\n  /b: {$ref: '#/paths/~1b'}\ncomponents: {schemas: {A: {properties: {a: {$ref: '#/components/schemas/B'}, x: {example: 1}}}, B: {items: {$ref: '#/components/schemas/A'}}}}\n",
+    );
+
+    assert_eq!(spec.unwrap().simulations.len(), 1);
+}
+
+#[test]
+fn references_that_unfold_without_end_are_cut() {
+    let mut yaml = "openapi: 3.0.0\ninfo: {title: t, version: '1'}\npaths: {/a: {get: {responses: {200: {content: {application/json: {schema: {$ref: '#/s/0'}}}}}}}}\ns:\n".to_owned();
+    for level in 0..22 {
+        let properties: Vec<String> = (0..10)
+            .map(|at| format!("p{at}: {{$ref: '#/s/{}'}}", level + 1))
+            .collect();
+        yaml.push_str(&format!(
+            "  {level}: {{properties: {{{}}}}}\n",
+            properties.join(", ")
+        ));
+    }
+    yaml.push_str("  22: {example: x}\n");
+
+    let spec = read(&yaml).unwrap();
+
+    let body_bytes: usize = spec.simulations.iter().map(|s| s.body.len()).sum();
+    assert!(body_bytes <= 256 * 1024);
+}
+
+#[test]
+fn texts_that_are_no_specification_are_refused() {
+    let large = format!("swagger: '2.0'\n# {}", "x".repeat(SPEC_BYTES_MAX));
+    assert_eq!(read(&large), Err(SpecError::TooLarge));
+    for text in [
+        "",
+        "   ",
+        "null",
+        "[]",
+        "hello",
+        "{}",
+        "{\"swagger\": \"1.2\"}",
+        "openapi: 4.0.0\n",
+        "asyncapi: 2.0.0\n",
+        "swagger: '2.0'\nopenapi: 3.0.0\n",
+        "<?xml version=\"1.0\"?><!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><x>&e;</x>",
+        "{\"swagger\": \"2.0\"",
+        "\0\0\0",
+    ] {
+        assert!(read(text).is_err(), "{text:?}");
+    }
+}
