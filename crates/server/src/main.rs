@@ -1,3 +1,7 @@
-//! The portcullis program.
+//! The portcullis program. Everything is in the library beside it.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    portcullis_server::cli::main()
+}

@@ -1,0 +1,235 @@
+//! `portcullis api`: APIs and with whom they are shared. Their instances are in `api_instance`, their
+//! secrets in `secret`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{
+    api_instance,
+    arguments::{
+        ActArguments, CreateArguments, DeleteArguments, EditArguments, PageArguments,
+        ServerArguments, id,
+    },
+    failure::Failure,
+    management_api::Request,
+    members::Members,
+    output::Columns,
+    secret,
+    session::Session,
+    settings::Settings,
+};
+
+const COLUMNS: Columns = &[
+    ("ID", "/id"),
+    ("NAME", "/name"),
+    ("VISIBILITY", "/visibility"),
+    ("CLIENT ID", "/client_id"),
+    ("ORGANIZATION", "/organization_id"),
+];
+
+/// Arguments of `portcullis api`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    server: ServerArguments,
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// List the APIs you may see.
+    List {
+        /// Only those that this organization provides.
+        #[arg(long, value_name = "ID", value_parser = id)]
+        organization: Option<String>,
+        #[command(flatten)]
+        page: PageArguments,
+    },
+    /// Show an API.
+    Get {
+        /// The API's id.
+        #[arg(value_name = "API", value_parser = id)]
+        api: String,
+    },
+    /// Register an API; its Client Secret is printed this once.
+    Create {
+        /// Its name.
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// The organization that provides it.
+        #[arg(long, value_name = "ID", value_parser = id)]
+        organization: String,
+        /// Its id, a slug such as v1-vehicles [default: made of the name].
+        #[arg(long, value_name = "API", value_parser = id)]
+        id: Option<String>,
+        #[command(flatten)]
+        details: Details,
+        #[arg(
+            long,
+            value_name = "FILE",
+            help = "Put PROVIDER_KEY and PROVIDER_SECRET into this file, readable by you alone, and \
+                do not print the secret"
+        )]
+        env_file: Option<PathBuf>,
+        #[command(flatten)]
+        create: CreateArguments,
+    },
+    /// Change an API.
+    Update {
+        /// The API's id.
+        #[arg(value_name = "API", value_parser = id)]
+        api: String,
+        /// Its name.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        #[command(flatten)]
+        details: Details,
+        #[command(flatten)]
+        edit: EditArguments,
+    },
+    /// Let a further organization select a private API.
+    Share {
+        /// The API's id.
+        #[arg(value_name = "API", value_parser = id)]
+        api: String,
+        /// The organization's id.
+        #[arg(long = "with", value_name = "ORGANIZATION", value_parser = id)]
+        organization: String,
+        #[command(flatten)]
+        act: ActArguments,
+    },
+    /// Share it with this organization no longer.
+    Unshare {
+        /// The API's id.
+        #[arg(value_name = "API", value_parser = id)]
+        api: String,
+        /// The organization's id.
+        #[arg(long = "with", value_name = "ORGANIZATION", value_parser = id)]
+        organization: String,
+        #[command(flatten)]
+        act: ActArguments,
+    },
+    /// Refuse every token that was issued to the API's own client so far.
+    RevokeTokens {
+        /// The API's id.
+        #[arg(value_name = "API", value_parser = id)]
+        api: String,
+        #[command(flatten)]
+        act: ActArguments,
+    },
+    /// Delete an API with its instances for good.
+    Delete {
+        /// The API's id.
+        #[arg(value_name = "API", value_parser = id)]
+        api: String,
+        #[command(flatten)]
+        delete: DeleteArguments,
+    },
+    /// An API in one environment and version, behind the gateway.
+    Instance {
+        #[command(subcommand)]
+        act: api_instance::Act,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Details {
+    /// What it offers.
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Who may select it.
+    #[arg(long, value_enum)]
+    visibility: Option<Visibility>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Visibility {
+    /// Every organization.
+    Public,
+    /// The provider, and those it is shared with.
+    Private,
+}
+
+impl Details {
+    fn members(self) -> Members {
+        let visibility = self.visibility.map(|visibility| match visibility {
+            Visibility::Public => "public",
+            Visibility::Private => "private",
+        });
+        Members::new()
+            .given("description", self.description)
+            .given("visibility", visibility)
+    }
+}
+
+/// Carries out the command.
+pub(super) async fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failure> {
+    let session = Session::open(&arguments.server, settings)?;
+    match arguments.act {
+        Act::List { organization, page } => {
+            let request = Request::get(["apis"]).query("organization_id", organization);
+            session.list(request, &page, COLUMNS).await
+        }
+        Act::Get { api } => session.show(Request::get(["apis", &api])).await,
+        Act::Create {
+            name,
+            organization,
+            id,
+            details,
+            env_file,
+            create,
+        } => {
+            let members = details.members().with("name", name).given("id", id);
+            let members = members.with("organization_id", organization);
+            let request = Request::post(["apis"]).body(members.into());
+            session
+                .create_with_secret(request, create, secret::names_of_api(env_file))
+                .await
+        }
+        Act::Update {
+            api,
+            name,
+            details,
+            edit,
+        } => {
+            let members = details.members().given("name", name);
+            session
+                .edit(Request::patch(["apis", &api]), members, edit)
+                .await
+        }
+        Act::Share {
+            api,
+            organization,
+            act,
+        } => {
+            let body = Members::new().with("organization_id", organization);
+            let request = Request::post(["apis", &api, "shares"]).body(body.into());
+            session.act(request.idempotent(), act).await
+        }
+        Act::Unshare {
+            api,
+            organization,
+            act,
+        } => {
+            let request = Request::delete(["apis", &api, "shares", &organization]);
+            session.act(request.idempotent(), act).await
+        }
+        Act::RevokeTokens { api, act } => {
+            session
+                .act(
+                    Request::post(["apis", &api, "revoke_tokens"]).idempotent(),
+                    act,
+                )
+                .await
+        }
+        Act::Delete { api, delete } => {
+            let look_up = Request::get(["apis", &api]);
+            session
+                .delete("API", &look_up, Request::delete(["apis", &api]), delete)
+                .await
+        }
+        Act::Instance { act } => api_instance::run(act, &session).await,
+    }
+}
