@@ -114,15 +114,7 @@ class Recorder:
     def _body(self, connection, head, buffer):
         length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.I)
         if re.search(rb"\r\ntransfer-encoding:", head, re.I):
-            while not re.search(rb"(^|\r\n)0\r\n(.+\r\n)*\r\n", buffer):
-                data = connection.recv(65536)
-                if not data:
-                    return None, b""
-                buffer += data
-            end = re.search(rb"(^|\r\n)0\r\n(.+\r\n)*\r\n", buffer)
-            if end.group(2):
-                self._complain("a trailer was forwarded", head)
-            return buffer[:end.start()], buffer[end.end():]
+            return self._chunks(connection, head, buffer)
         wanted = int(length.group(1)) if length else 0
         while len(buffer) < wanted:
             data = connection.recv(65536)
@@ -130,6 +122,22 @@ class Recorder:
                 return None, b""
             buffer += data
         return buffer[:wanted], buffer[wanted:]
+
+    def _chunks(self, connection, head, buffer):
+        body = b""
+        while True:
+            while b"\r\n" not in buffer:
+                buffer += _more(connection)
+            line, _, buffer = buffer.partition(b"\r\n")
+            size = int(line.split(b";")[0], 16)
+            while len(buffer) < size + 2:
+                buffer += _more(connection)
+            body, rest = body + buffer[:size], buffer[size:]
+            if size == 0:
+                if not rest.startswith(b"\r\n"):
+                    self._complain("a trailer was forwarded", head)
+                return body, rest.partition(b"\r\n")[2]
+            buffer = rest.removeprefix(b"\r\n")
 
     # What is wrong with a request that arrived
 
@@ -194,3 +202,10 @@ class Recorder:
         for value in values.get(b"subscription-id", []):
             if value not in self.subscription_ids:
                 yield f"foreign Subscription-Id {value!r}"
+
+
+def _more(connection):
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionResetError("ended in the middle of a body")
+    return data

@@ -150,6 +150,8 @@ def apps(scene, client, holds):
     app.act("enable")
     holds(" 49 a token of an enabled app", app.call(app.token(), own), status(200))
     token = app.token()
+    # An app that customers still use is not deleted.
+    client.post(f"/v1/subscriptions/{own}/end")
     client.request("DELETE", f"/v1/apps/{app.id}")
     holds(" 49 a token of a deleted app", app.call(token, own), INVALID)
     holds(" 25 the secret of a deleted app", app.ask_token(), CLIENT)

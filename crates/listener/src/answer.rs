@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT};
-use http::{HeaderValue, Request, Response};
+use http::header::{CONNECTION, EXPECT};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
 use crate::counters::Counters;
-use crate::refusal::{Reason, Refusal, RefusalBody};
+use crate::refusal::{Reason, Refusal, Refusals};
 use crate::reply::{Reply, report_panic};
 use crate::settings::Peer;
 use crate::talk::Talk;
@@ -31,7 +31,7 @@ pub(crate) struct Caller {
     pub(crate) peer: Peer,
     pub(crate) talk: Arc<Talk>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) refusal_body: RefusalBody,
+    pub(crate) refusals: Refusals,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -127,12 +127,20 @@ impl Caller {
     }
 
     fn refuse<B>(self: &Arc<Self>, refusal: Refusal) -> Response<Reply<B>> {
-        let (content_type, body) = (self.refusal_body)(&refusal);
+        let (content_type, body) = (self.refusals.body)(&refusal);
         let mut response = Response::new(Reply::of_listener(body, Arc::clone(self)));
         *response.status_mut() = refusal.status();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let own = [
+            ("content-type", content_type),
+            ("cache-control", "no-store"),
+        ];
+        for (name, value) in own.iter().chain(self.refusals.fields) {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(*name), HeaderValue::try_from(*value))
+            {
+                response.headers_mut().insert(name, value);
+            }
+        }
         response
     }
 }

@@ -16,6 +16,7 @@ const BACKLOG: i32 = 4096;
 pub struct Bound {
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) control: Control,
+    pub(crate) refusal_fields: &'static [(&'static str, &'static str)],
 }
 
 /// An address that could not be bound.
@@ -51,6 +52,7 @@ impl Bound {
         Ok(Self {
             listeners,
             control: Control::new(settings.limits),
+            refusal_fields: &[],
         })
     }
 
@@ -71,7 +73,19 @@ impl Bound {
         Ok(Self {
             listeners,
             control: Control::new(Limits::default()),
+            refusal_fields: &[],
         })
+    }
+
+    /// Fields that every refusal of this port has, beside its own; names in lower case, as the gateway's
+    /// `error-source`.
+    #[must_use]
+    pub const fn with_refusal_fields(
+        mut self,
+        fields: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        self.refusal_fields = fields;
+        self
     }
 
     /// The addresses listened on, with the ports that the system chose.

@@ -28,7 +28,7 @@ use crate::body::Body;
 use crate::counters::Event;
 use crate::guarded::Guarded;
 use crate::paced::Paced;
-use crate::refusal::RefusalBody;
+use crate::refusal::Refusals;
 use crate::reply::BoxError;
 use crate::settings::{Control, Limits, Peer};
 use crate::transport::Transport;
@@ -46,7 +46,7 @@ const FIELDS_ON_STACK: usize = 100;
 #[derive(Clone)]
 pub(crate) struct Port {
     pub(crate) control: Control,
-    pub(crate) refusal_body: RefusalBody,
+    pub(crate) refusals: Refusals,
     pub(crate) tls: Option<TlsAcceptor>,
     /// No new requests, except those that are on their way.
     pub(crate) shutdown: CancellationToken,
@@ -79,7 +79,7 @@ where
         },
         talk: Arc::default(),
         counters: Arc::clone(port.control.counters()),
-        refusal_body: port.refusal_body,
+        refusals: port.refusals,
         shutdown: port.shutdown.clone(),
     });
     let life = async {
@@ -242,7 +242,7 @@ impl Connection<'_> {
         let transport = guarded.inner_mut();
         if let Some(refusal) = refusal {
             transport
-                .write_all(&refusal.render(self.port.refusal_body))
+                .write_all(&refusal.render(&self.port.refusals))
                 .await?;
         }
         transport.shutdown().await?;

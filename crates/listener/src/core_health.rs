@@ -9,11 +9,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 /// How often each core shows that it is not stuck.
 const TICK: Duration = Duration::from_millis(100);
 
+/// A core that has not ticked for so long gets connections only when all the others are as late.
+const STUCK: Duration = Duration::from_secs(1);
+
 /// Shows whether the cores of a port still turn. Cheap to clone and to read.
 #[derive(Debug, Clone)]
 pub struct CoreHealth {
     begin: Instant,
     cores: Arc<[Core]>,
+    acceptor: Arc<Core>,
 }
 
 #[derive(Debug, Default)]
@@ -28,6 +32,7 @@ impl CoreHealth {
         Self {
             begin: Instant::now(),
             cores: (0..cores).map(|_| Core::default()).collect(),
+            acceptor: Arc::default(),
         }
     }
 
@@ -35,19 +40,23 @@ impl CoreHealth {
     /// as just seen.
     #[must_use]
     pub fn tick_ages(&self) -> Vec<Duration> {
-        let now = self.begin.elapsed();
-        let age = |core: &Core| {
-            now.saturating_sub(Duration::from_millis(
-                core.ticked_ms.load(Ordering::Relaxed),
-            ))
-        };
-        self.cores.iter().map(age).collect()
+        self.cores.iter().map(|core| self.age(core)).collect()
     }
 
-    /// The age of the tick of the core that has been quiet for longest.
+    /// The age of the oldest last tick among the cores and the thread that accepts for them.
     #[must_use]
     pub fn oldest_tick_age(&self) -> Duration {
-        self.tick_ages().into_iter().max().unwrap_or_default()
+        self.cores
+            .iter()
+            .chain([&*self.acceptor])
+            .map(|core| self.age(core))
+            .max()
+            .unwrap_or_default()
+    }
+
+    fn age(&self, core: &Core) -> Duration {
+        let ticked = Duration::from_millis(core.ticked_ms.load(Ordering::Relaxed));
+        self.begin.elapsed().saturating_sub(ticked)
     }
 
     /// Connections open on each core, by the number of the core.
@@ -60,37 +69,49 @@ impl CoreHealth {
     }
 
     /// Ticks for this core for as long as its runtime turns.
-    pub(crate) async fn keep_ticking(&self, core: usize) {
+    pub(crate) async fn keep_core_ticking(&self, core: usize) {
+        match self.cores.get(core) {
+            Some(core) => self.keep_ticking(core).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The same for the thread that accepts.
+    pub(crate) async fn keep_acceptor_ticking(&self) {
+        self.keep_ticking(&self.acceptor).await;
+    }
+
+    async fn keep_ticking(&self, core: &Core) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             let now = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.set_ticked(core, now);
+            core.ticked_ms.store(now, Ordering::Relaxed);
         }
     }
 
     /// This core will not tick again, and that is well.
-    pub(crate) fn set_ended(&self, core: usize) {
-        self.set_ticked(core, u64::MAX);
-    }
-
-    fn set_ticked(&self, core: usize, ticked_ms: u64) {
+    pub(crate) fn core_has_ended(&self, core: usize) {
         if let Some(core) = self.cores.get(core) {
-            core.ticked_ms.store(ticked_ms, Ordering::Relaxed);
+            core.ticked_ms.store(u64::MAX, Ordering::Relaxed);
         }
     }
 
-    /// Cores by open connections, fewest first; equals in turn.
+    /// The thread that accepts will not tick again, and that is well.
+    pub(crate) fn acceptor_has_ended(&self) {
+        self.acceptor.ticked_ms.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// Cores by open connections, fewest first; equals in turn; those that are stuck after all others.
     pub(crate) fn by_load(&self, turn: usize) -> Vec<usize> {
         let count = self.cores.len();
         let mut order: Vec<usize> = (0..count)
             .map(|nth| turn.wrapping_add(nth) % count)
             .collect();
         order.sort_by_key(|core| {
-            self.cores
-                .get(*core)
-                .map_or(0, |core| core.open.load(Ordering::Relaxed))
+            let core = self.cores.get(*core);
+            core.map(|core| (self.age(core) > STUCK, core.open.load(Ordering::Relaxed)))
         });
         order
     }

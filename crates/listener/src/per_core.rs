@@ -23,7 +23,7 @@ use crate::bound::Bound;
 use crate::connection::{Port, serve_connection};
 use crate::core_health::{CoreHealth, Place};
 use crate::counters::Event;
-use crate::refusal::RefusalBody;
+use crate::refusal::{RefusalBody, Refusals};
 use crate::reply::BoxError;
 use crate::serve::{Drained, drain, into_tokio};
 use crate::settings::{Control, Settings};
@@ -111,7 +111,10 @@ where
     control.set_limits(settings.limits);
     let port = Port {
         control: control.clone(),
-        refusal_body,
+        refusals: Refusals {
+            body: refusal_body,
+            fields: bound.refusal_fields,
+        },
         tls: settings.tls.as_ref().map(|tls| tls.acceptor()),
         shutdown: shutdown.clone(),
         cut: CancellationToken::new(),
@@ -173,13 +176,17 @@ fn spawn_acceptor(
             let mut turn = 0_usize;
             runtime.block_on(async {
                 let listeners = into_tokio(bound.listeners, name);
-                accept(listeners, admission, shutdown, |accepted| {
+                let accepting = accept(listeners, admission, shutdown, |accepted| {
                     turn = turn.wrapping_add(1);
                     if !hand_over(accepted, &health, &queues, turn) {
                         counters.count(Event::NoCoreFree);
                     }
-                })
-                .await;
+                });
+                tokio::select! {
+                    () = accepting => {}
+                    () = health.keep_acceptor_ticking() => {}
+                }
+                health.acceptor_has_ended();
             });
         })
 }
@@ -292,8 +299,8 @@ impl Worker {
         };
         tokio::select! {
             () = serving => {}
-            () = self.health.keep_ticking(self.core) => {}
+            () = self.health.keep_core_ticking(self.core) => {}
         }
-        self.health.set_ended(self.core);
+        self.health.core_has_ended(self.core);
     }
 }

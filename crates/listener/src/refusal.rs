@@ -8,6 +8,14 @@ use http::StatusCode;
 /// Writes the body of a refusal in the format of the port: `(content type, body)`.
 pub type RefusalBody = fn(&Refusal) -> (&'static str, String);
 
+/// How a port answers what it refuses.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refusals {
+    pub(crate) body: RefusalBody,
+    /// Fields beside those that every refusal has; names in lower case.
+    pub(crate) fields: &'static [(&'static str, &'static str)],
+}
+
 /// A request that is answered by the listener itself, and whose connection is then closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
@@ -52,8 +60,8 @@ impl Refusal {
     }
 
     /// The whole answer, for writing below the HTTP implementation.
-    pub(crate) fn render(self, body: RefusalBody) -> Vec<u8> {
-        let (content_type, body) = body(&self);
+    pub(crate) fn render(self, refusals: &Refusals) -> Vec<u8> {
+        let (content_type, body) = (refusals.body)(&self);
         let status = self.status();
         let mut answer = format!(
             "HTTP/1.1 {} {}\r\n\
@@ -65,10 +73,9 @@ impl Refusal {
             status.canonical_reason().unwrap_or_default(),
             body.len(),
         );
-        if let Some(allow) = self.reason.allow() {
-            answer.push_str("allow: ");
-            answer.push_str(allow);
-            answer.push_str("\r\n");
+        let allow = self.reason.allow().map(|methods| ("allow", methods));
+        for (name, value) in refusals.fields.iter().copied().chain(allow) {
+            answer.extend([name, ": ", value, "\r\n"]);
         }
         answer.push_str("\r\n");
         if !self.omits_body {
@@ -240,9 +247,14 @@ mod tests {
         ("text/plain", refusal.to_string())
     }
 
+    const REFUSALS: Refusals = Refusals {
+        body: text,
+        fields: &[("error-source", "gateway")],
+    };
+
     #[test]
     fn a_refusal_is_a_complete_answer_that_closes() {
-        let answer = Refusal::new(Reason::BothFramings).render(text);
+        let answer = Refusal::new(Reason::BothFramings).render(&REFUSALS);
 
         let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -254,12 +266,15 @@ mod tests {
             head.contains(&format!("content-length: {}", body.len())),
             "{head}"
         );
+        assert!(head.contains("\r\nerror-source: gateway"), "{head}");
         assert_eq!(body, Reason::BothFramings.message());
     }
 
     #[test]
     fn a_refused_head_request_gets_a_length_but_no_body() {
-        let answer = Refusal::new(Reason::Target).without_body().render(text);
+        let answer = Refusal::new(Reason::Target)
+            .without_body()
+            .render(&REFUSALS);
 
         let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -272,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_method_that_is_not_allowed_is_told_which_ones_are() {
-        let answer = Refusal::new(Reason::MethodNotAllowed).render(text);
+        let answer = Refusal::new(Reason::MethodNotAllowed).render(&REFUSALS);
 
         let answer = String::from_utf8(answer).unwrap();
         assert!(

@@ -18,7 +18,7 @@ use crate::body::Body;
 use crate::bound::Bound;
 use crate::connection::{Port, serve_connection};
 use crate::counters::Event;
-use crate::refusal::RefusalBody;
+use crate::refusal::{RefusalBody, Refusals};
 use crate::reply::BoxError;
 use crate::settings::Settings;
 
@@ -48,11 +48,15 @@ where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    let refusals = Refusals {
+        body: refusal_body,
+        fields: bound.refusal_fields,
+    };
     let (control, listeners) = (bound.control, into_tokio(bound.listeners, settings.name));
     control.set_limits(settings.limits);
     let port = Port {
         control: control.clone(),
-        refusal_body,
+        refusals,
         tls: settings.tls.as_ref().map(|tls| tls.acceptor()),
         shutdown: shutdown.clone(),
         cut: CancellationToken::new(),

@@ -53,7 +53,8 @@ fn every_stream_gets_the_answers_it_should_get() {
             rest = after;
         }
         let _ = caller.stream.shutdown(std::net::Shutdown::Write);
-        let exchange = caller.read_to_end();
+        let mut exchange = caller.read_to_end();
+        exchange.replies.retain(|reply| reply.status != 100);
 
         let text = stream.escape_ascii().to_string();
         prop_assert_eq!(exchange.error, None, "{}", text);

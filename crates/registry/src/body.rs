@@ -15,7 +15,7 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use crate::{RegistryState, error::RegistryError, findings::Findings};
+use crate::{RegistryState, error::RegistryError, findings::{Findings, sentence}};
 
 /// Deepest nesting of a body.
 const DEPTH_MAX: usize = 32;
@@ -126,7 +126,7 @@ fn read<T: Input>(mut members: Map<String, Value>) -> Result<T::Checked, Registr
             let member = path.split(['.', '[']).next().unwrap_or_default().to_owned();
             // Of a missing member, the path is that of the whole body: it was noted by name above.
             if !member.is_empty() {
-                findings.add_once(&path, format!("{}.", error.into_inner()));
+                findings.add_once(&path, sentence(&error.into_inner().to_string()));
             }
             member
         })

@@ -13,16 +13,16 @@ use crate::problem::{self, FieldError, Kind, Problem};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// No `Authorization` header.
-    #[error("no management token")]
+    #[error("the request carries no management token")]
     Missing,
     /// Another scheme than Bearer, or no token behind it.
     #[error("the Authorization header holds no bearer token")]
     Scheme,
     /// Not one of ours: a token of an app or API, or anything else.
-    #[error("a token of another kind")]
+    #[error("the token is of another kind")]
     OtherKind,
     /// Unknown, ended or deleted.
-    #[error("an unknown or ended management token")]
+    #[error("the management token is unknown or has ended")]
     Refused,
 }
 
@@ -30,16 +30,16 @@ pub enum TokenError {
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// Who asks is not known.
-    #[error("not authenticated: {0}")]
+    #[error("{0}")]
     Token(TokenError),
     /// The role does not allow it.
-    #[error("the role does not allow this")]
+    #[error("your role does not allow this")]
     Forbidden,
     /// Unknown, or of an organization that the actor has nothing to do with.
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// No route.
-    #[error("no such path")]
+    #[error("there is no such path")]
     PathUnknown,
     /// A route of other methods.
     #[error("the path does not take this method")]

@@ -52,7 +52,8 @@ impl Findings {
     }
 }
 
-fn sentence(text: &str) -> String {
+/// A clause as a sentence.
+pub(crate) fn sentence(text: &str) -> String {
     let mut characters = text.trim_end_matches('.').chars();
     let first = characters.next().map(|first| first.to_uppercase());
     let start: String = first.into_iter().flatten().collect();

@@ -88,6 +88,7 @@ pub fn router(state: RegistryState) -> Router {
     let unknown: MethodRouter<RegistryState> = any(finish::path_unknown);
     let management = management
         .route("/v1", unknown.clone())
+        .route("/v1/", unknown.clone())
         .route("/v1/{*rest}", unknown)
         .method_not_allowed_fallback(finish::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -37,7 +37,7 @@ kinds! {
     MALFORMED = "malformed_request", BAD_REQUEST, "The request cannot be read",
         "Send the body as JSON, at most 32 levels deep, and each header at most once.";
     TOKEN_MISSING = "token_missing", UNAUTHORIZED, "A management token is required",
-        "Send Authorization: Bearer pcm_...; make a token with POST /v1/management_tokens, or take the one of dev.env.";
+        "Send Authorization: Bearer pcm_...; the development server writes a token to dev.env, elsewhere an operator makes the first one for you.";
     TOKEN_REFUSED = "token_refused", UNAUTHORIZED, "The management token is not valid",
         "The token is unknown, has ended or was deleted: make a new one.";
     TOKEN_OF_ANOTHER_KIND = "token_of_another_kind", UNAUTHORIZED, "This token opens another door",

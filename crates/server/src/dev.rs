@@ -81,8 +81,6 @@ struct Prepared {
     ports: Ports,
     provider: (Bound, Settings),
     example: (Bound, Settings),
-    // Held for as long as the process runs.
-    _lock: File,
 }
 
 /// Runs `portcullis dev`.
@@ -90,7 +88,10 @@ struct Prepared {
 /// # Errors
 /// One message that names what is wrong and what to do.
 pub fn run(arguments: &DevArguments) -> Result<()> {
-    let prepared = prepare(arguments)?;
+    let folder = data_folder(&arguments.data_dir)?;
+    // Held until this function returns: for as long as the process runs.
+    let _lock = lock(&folder)?;
+    let prepared = prepare(arguments, folder)?;
     let config = configuration(&prepared)?;
     telemetry::start_logging(&config.telemetry)?;
     let runtimes = Runtimes::start()?;
@@ -115,18 +116,19 @@ pub fn run(arguments: &DevArguments) -> Result<()> {
     })
 }
 
-fn prepare(arguments: &DevArguments) -> Result<Prepared> {
-    let folder = &arguments.data_dir;
-    let shown = folder.display();
+/// The data folder, made when it is not there, open to its owner alone.
+fn data_folder(path: &Path) -> Result<PathBuf> {
+    let shown = path.display();
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(folder)
+        .create(path)
         .with_context(|| format!("the data folder {shown} cannot be made"))?;
-    let folder = folder
-        .canonicalize()
-        .with_context(|| format!("the data folder {shown}"))?;
-    let lock = lock(&folder)?;
+    path.canonicalize()
+        .with_context(|| format!("the data folder {shown}"))
+}
+
+fn prepare(arguments: &DevArguments, folder: PathBuf) -> Result<Prepared> {
     let numbers = PortNumbers::of(arguments.port_base);
     let (certificate, ca) = if arguments.tls {
         let (certificate, ca) = tls::development_certificate(&folder.join("tls"))?;
@@ -164,7 +166,6 @@ fn prepare(arguments: &DevArguments) -> Result<Prepared> {
         ports,
         provider,
         example,
-        _lock: lock,
     })
 }
 
@@ -214,7 +215,7 @@ fn configuration(prepared: &Prepared) -> Result<Config> {
     config.listeners.gateway_url =
         Url::parse(&format!("{scheme}://localhost:{}", numbers.gateway))?;
     config.store.url = format!("sqlite:{}", folder.join("portcullis.db").display());
-    config.cluster.node = "dev".to_owned();
+    "dev".clone_into(&mut config.cluster.node);
     config.keys.master_key_file = folder.join("master.key");
     config.telemetry.request_records = folder.join("requests");
     config.telemetry.log_format = LogFormat::Pretty;
@@ -340,7 +341,7 @@ async fn wait_for_keys(running: &Running) -> Result<()> {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), ready)
+    tokio::time::timeout(Duration::from_mins(1), ready)
         .await
         .context("the signing keys were not made within 60 seconds; the log above says why")
 }

@@ -47,7 +47,7 @@ const DRAIN_EVERY: Duration = Duration::from_millis(50);
 /// How often totals are handed to the store: well below the promised five seconds.
 const USAGE_EVERY: Duration = Duration::from_secs(2);
 /// How often the last use of one secret is written.
-const LAST_USED_EVERY: Duration = Duration::from_secs(60);
+const LAST_USED_EVERY: Duration = Duration::from_mins(1);
 
 /// What is to be written into the store, by whoever may wait for it.
 #[derive(Debug)]
@@ -140,7 +140,7 @@ impl Drain {
     /// # Errors
     /// When the folder of request records cannot be made, or no thread can.
     pub fn start(
-        settings: DrainSettings,
+        settings: &DrainSettings,
         clock: Arc<dyn Clock>,
         notes: mpsc::UnboundedSender<StoreNote>,
     ) -> std::io::Result<(Arc<Rings>, Self)> {
@@ -311,11 +311,13 @@ impl Worker {
         self.secrets
             .retain(|_, (_, written_at)| now.since(*written_at) < LAST_USED_EVERY * 2);
         if !self.deprecated.is_empty() {
-            let uses = self
+            let of_clients = self
                 .deprecated
                 .drain()
                 .map(|(client, (at, count))| (client, at, count));
-            let _ = self.notes.send(StoreNote::DeprecatedIssuer(uses.collect()));
+            let _ = self
+                .notes
+                .send(StoreNote::DeprecatedIssuer(of_clients.collect()));
         }
     }
 }

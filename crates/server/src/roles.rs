@@ -249,7 +249,7 @@ pub fn serve_example_app(settings: portcullis_vehicles::ExampleSettings, port: u
     })
 }
 
-/// 127.0.0.1 and ::1 at this port; without IPv6 on the machine the first alone.
+/// `127.0.0.1` and `::1` at this port; without IPv6 on the machine the first alone.
 #[must_use]
 pub fn loopback(port: u16) -> Vec<SocketAddr> {
     let mut addresses = vec![SocketAddr::from(([127, 0, 0, 1], port))];

@@ -73,7 +73,7 @@ fn read(chain_file: &Path, key_file: &Path) -> Result<(Vec<u8>, Vec<u8>)> {
 }
 
 /// The certificate of a development folder, made once: an authority of its own (`ca.pem`, whose key is not
-/// kept) and a certificate for localhost, 127.0.0.1 and ::1.
+/// kept) and a certificate for localhost, `127.0.0.1` and `::1`.
 ///
 /// # Errors
 /// When the files cannot be written or read.

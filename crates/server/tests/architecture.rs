@@ -132,7 +132,12 @@ fn a_file_is_one_concept_of_at_most_600_lines() {
 fn only_the_server_reads_files_and_only_the_configuration_the_environment() {
     for path in all_sources() {
         let text = fs::read_to_string(&path).unwrap();
-        let production = text.split("#[cfg(test)]").next().unwrap();
+        let code: Vec<&str> = text
+            .lines()
+            .filter(|l| !l.trim_start().starts_with("//"))
+            .collect();
+        let code = code.join("\n");
+        let production = code.split("#[cfg(test)]").next().unwrap();
         let shown = path.display().to_string();
         let may_read_files = shown.contains("/server/") || shown.contains("/store/");
 
@@ -140,7 +145,8 @@ fn only_the_server_reads_files_and_only_the_configuration_the_environment() {
             may_read_files || !production.contains("std::fs"),
             "{shown} reads files"
         );
-        let reads_environment = production.contains("env::var");
+        let reads_environment =
+            production.contains("env::var(") || production.contains("env::vars");
         assert!(
             !reads_environment || shown.contains("/server/src/config/"),
             "{shown} reads the environment"

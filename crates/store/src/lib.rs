@@ -35,6 +35,7 @@ mod schema;
 mod settings;
 mod snapshot_loader;
 mod snapshot_rows;
+mod sqlite_check;
 mod sqlite_file;
 mod store;
 mod subscription_views;

@@ -27,6 +27,14 @@ fn newest() -> i64 {
     MIGRATIONS.iter().map(|(version, _)| *version).max().unwrap_or(0)
 }
 
+/// The texts of the migrations that lead to a version.
+pub(crate) fn migrations_up_to(version: i64) -> impl Iterator<Item = &'static str> {
+    MIGRATIONS
+        .iter()
+        .filter(move |(number, _)| *number <= version)
+        .map(|(_, text)| *text)
+}
+
 fn checksum(text: &str) -> String {
     let digest = digest::digest(&digest::SHA256, text.as_bytes());
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -15,12 +15,9 @@ use crate::{
     dialect::APPLICATION_ID,
     error::OpenError,
     master_key::MasterKey,
-    row::Columns,
-    schema::{self, Found},
+    schema, sqlite_check,
     store::Engine,
 };
-
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// How a connection may use the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,14 +77,14 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn file_error(path: &Path, source: std::io::Error) -> OpenError {
+pub(crate) fn file_error(path: &Path, source: std::io::Error) -> OpenError {
     OpenError::File {
         path: path.to_owned(),
         source,
     }
 }
 
-fn damaged(path: &Path, problem: impl Into<String>) -> OpenError {
+pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> OpenError {
     OpenError::Damaged {
         path: path.to_owned(),
         problem: problem.into(),
@@ -144,7 +141,7 @@ pub(crate) async fn make_or_check(
         let _ = fs::remove_file(beside(&making, ending));
     }
     if path.exists() {
-        check(path, master_key).await
+        sqlite_check::check(path, master_key).await
     } else if fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0) {
         Err(damaged(
             path,
@@ -221,64 +218,6 @@ pub(crate) fn of_driver(path: &Path, error: &sqlx::Error) -> OpenError {
         },
         _ => OpenError::Unreachable(error.to_string()),
     }
-}
-
-/// Reads the whole file through once, without being able to write to it.
-async fn check(path: &Path, master_key: &MasterKey) -> Result<(), OpenError> {
-    check_header(path)?;
-    let mut connection = connect(path, Mode::ReadOnly).await?;
-    check_pages(path, &mut connection).await?;
-    let found = schema::inspect(&mut connection, Engine::Sqlite, master_key).await?;
-    connection
-        .close()
-        .await
-        .map_err(|error| of_driver(path, &error))?;
-    match found {
-        Found::Version(_) => Ok(()),
-        Found::Nothing => Err(damaged(path, "it is a database of another program")),
-    }
-}
-
-fn check_header(path: &Path) -> Result<(), OpenError> {
-    let mut header = [0; 100];
-    let mut file = File::open(path).map_err(|source| file_error(path, source))?;
-    if file.read_exact(&mut header).is_err() {
-        return Err(damaged(path, "it is empty or cut off"));
-    }
-    if !header.starts_with(MAGIC) {
-        return Err(damaged(path, "it is not an SQLite database"));
-    }
-    let id = header
-        .get(68..72)
-        .and_then(|bytes| bytes.try_into().ok())
-        .map_or(0, u32::from_be_bytes);
-    if id != APPLICATION_ID && id != 0 {
-        return Err(damaged(path, "it is a database of another program"));
-    }
-    Ok(())
-}
-
-async fn check_pages(path: &Path, connection: &mut AnyConnection) -> Result<(), OpenError> {
-    let rows = sqlx::query("PRAGMA quick_check")
-        .fetch_all(connection)
-        .await
-        .map_err(|error| match of_driver(path, &error) {
-            OpenError::Unreachable(problem) => damaged(path, problem),
-            other => other,
-        })?;
-    for row in &rows {
-        let finding = Columns::of(row, "quick_check")
-            .owned("quick_check")
-            .unwrap_or_else(|_| "unreadable".to_owned());
-        // A row that breaks a rule of the schema is left out where it is read; it stops nothing else.
-        let one_row = ["CHECK constraint", "NULL value", "TEXT value", "NUMERIC value", "non-unique"];
-        if one_row.iter().any(|start| finding.starts_with(start)) {
-            tracing::warn!(%finding, "a row of the database breaks a rule of its table");
-        } else if finding != "ok" {
-            return Err(damaged(path, format!("it is damaged ({finding})")));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -238,7 +238,9 @@ impl Server {
             tls,
             name: "test",
         };
-        let bound = Bound::bind(&settings).unwrap();
+        let bound = Bound::bind(&settings)
+            .unwrap()
+            .with_refusal_fields(&[("error-source", "gateway")]);
         let address = bound.local_addresses()[0];
         let control = bound.control();
         let shutdown = CancellationToken::new();
@@ -452,6 +454,7 @@ impl Reply {
         assert_eq!(self.body, format!(r#"{{"reason":"{reason}"}}"#));
         assert!(self.has("connection: close"), "{self:?}");
         assert!(self.has("cache-control: no-store"), "{self:?}");
+        assert!(self.has("error-source: gateway"), "{self:?}");
         assert!(self.has("content-type: application/json"), "{self:?}");
     }
 }

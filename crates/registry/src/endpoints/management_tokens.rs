@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::Response,
 };
-use portcullis_core::{clock::Timestamp, ids::ManagementTokenId};
+use portcullis_core::{clock::Timestamp, ids::{ManagementTokenId, UserId}};
 use portcullis_store::{Acted, ManagementTokenInfo};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -68,17 +68,31 @@ pub(crate) struct NewInput {
     /// From when on it is refused; left out means never.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
+    /// For whom; left out means for the caller. Operators alone make tokens for others.
+    user_id: Option<String>,
+}
+
+/// A token to be made, checked.
+pub(crate) struct CheckedToken {
+    name: String,
+    expires_at: Option<Timestamp>,
+    user: Option<UserId>,
 }
 
 impl Input for NewInput {
-    type Checked = (String, Option<Timestamp>);
+    type Checked = CheckedToken;
 
-    fn check(self, findings: &mut Findings) -> Option<(String, Option<Timestamp>)> {
+    fn check(self, findings: &mut Findings) -> Option<CheckedToken> {
         let name = findings.take("name", rules::name(&self.name, 100));
         let expires_at = findings.take_some("expires_at", self.expires_at, |text| {
             rules::instant(&text)
         });
-        Some((name?, expires_at?))
+        let user = findings.take_some("user_id", self.user_id, |text| UserId::parse(&text));
+        Some(CheckedToken {
+            name: name?,
+            expires_at: expires_at?,
+            user: user?,
+        })
     }
 }
 
@@ -93,24 +107,34 @@ pub(crate) struct CreatedManagementToken {
     expires_at: Option<String>,
 }
 
-/// Makes a token for the caller. It may do what the caller may.
+/// Makes a token. It may do what the person may whom it is for.
 #[utoipa::path(post, path = "/v1/management_tokens", tag = "management_tokens",
     request_body = NewInput, responses((status = 201, body = Done<CreatedManagementToken>)))]
 pub(crate) async fn create(
     State(state): State<RegistryState>,
     caller: Caller,
-    Body((name, expires_at)): Body<NewInput>,
+    Body(new): Body<NewInput>,
 ) -> Result<Response, RegistryError> {
+    let CheckedToken {
+        name,
+        expires_at,
+        user,
+    } = new;
     if expires_at.is_some_and(|end| end <= state.clock.now()) {
         return Err(RegistryError::invalid(
             "expires_at",
             "This instant has passed.",
         ));
     }
+    let user = match user {
+        Some(user) if user == *caller.user()? || caller.actor().is_operator() => user,
+        Some(_) => return Err(RegistryError::Forbidden),
+        None => caller.user()?.clone(),
+    };
     let authority = caller.own_authority()?;
     let acted = caller
         .store
-        .create_management_token(&authority, caller.user()?, &name, expires_at)
+        .create_management_token(&authority, &user, &name, expires_at)
         .await?;
     let (id, token) = acted.value;
     let location = format!("/v1/management_tokens/{id}");

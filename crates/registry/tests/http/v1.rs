@@ -1,3 +1,13 @@
 //! The management API: modules are named like the segment after `/v1/`.
 
+mod apis;
+mod apps;
+mod audit;
 mod authentication;
+mod instances;
+mod isolation;
+mod keys;
+mod organizations;
+mod problems;
+mod subscriptions;
+mod users;

@@ -209,6 +209,20 @@ impl World {
         person(&self.state.store, &email, membership).await
     }
 
+    /// A person that was made over HTTP, with a token.
+    pub(crate) async fn token_of(&self, id: &str) -> Person {
+        let id = UserId::parse(id).unwrap();
+        let authority = system(Action::Operate);
+        let store = &self.state.store;
+        let made = store.create_management_token(&authority, &id, "test", None).await;
+        let (_, token) = made.unwrap().value;
+        Person {
+            id,
+            token: token.expose().to_owned(),
+            organization: None,
+        }
+    }
+
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();

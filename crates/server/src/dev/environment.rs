@@ -4,8 +4,9 @@
 //! addresses answer.
 
 use std::{
+    fmt::Write as _,
     fs::{self, File, OpenOptions},
-    io::Write,
+    io::Write as _,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -25,7 +26,7 @@ pub fn write(folder: &Path, values: &[(&'static str, String)]) -> Result<PathBuf
     let context = || format!("{} cannot be written", path.display());
     let mut text = String::new();
     for (name, value) in values {
-        text.push_str(&format!("{name}={value}\n"));
+        let _ = writeln!(text, "{name}={value}");
     }
     let mut file = OpenOptions::new()
         .write(true)

@@ -36,11 +36,11 @@ fn start(folder: &std::path::Path) -> (Arc<Rings>, Drain, mpsc::UnboundedReceive
         rings: 2,
         segments: SegmentSettings {
             total_bytes_max: 1 << 20,
-            age_max: Duration::from_secs(60),
+            age_max: Duration::from_mins(1),
         },
         folder: folder.to_owned(),
     };
-    let (rings, drain) = Drain::start(settings, Arc::new(ManualClock::at(NOW)), notes).unwrap();
+    let (rings, drain) = Drain::start(&settings, Arc::new(ManualClock::at(NOW)), notes).unwrap();
     (rings, drain, received)
 }
 
@@ -125,8 +125,8 @@ fn a_secrets_last_use_is_noted_once_however_often_it_is_used() {
     while let Ok(note) = notes.try_recv() {
         match note {
             StoreNote::SecretsUsed(records) => used += records.len(),
-            StoreNote::DeprecatedIssuer(uses) => {
-                deprecated += uses.iter().map(|(.., n)| n).sum::<u64>()
+            StoreNote::DeprecatedIssuer(of_clients) => {
+                deprecated += of_clients.iter().map(|(.., n)| n).sum::<u64>();
             }
             StoreNote::Usage(_) => {}
         }

@@ -73,9 +73,9 @@ const REQUESTS: [(&str, &str, &str, &str); 33] = [
         r#"{"compromised":true}"#,
     ),
     (
-        "api list --organization o",
+        "api list --organization o --provider p",
         "GET",
-        "/v1/apis?organization_id=o",
+        "/v1/apis?organization_id=o&provider_id=p",
         "",
     ),
     (

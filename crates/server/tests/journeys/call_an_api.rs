@@ -41,7 +41,7 @@ async fn each_environment_opens_to_its_own_subscriptions() {
         .call(Method::GET, path, id, Body::Empty)
         .await
     {
-        Ok(answer) => answer.status().as_u16(),
+        Ok(answer) => answer.status.as_u16(),
         Err(error) => panic!("{path} {id}: {error}"),
     };
     let refused = async |client: &Client, path: &str, id: &str| {

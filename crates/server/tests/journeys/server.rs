@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -20,14 +21,14 @@ pub struct Server {
     pub env: BTreeMap<String, String>,
 }
 
-/// Five free ports in a row. Taken by others in the meantime is possible and rare: the start says so then.
+/// Five free ports in a row, below those that the system gives to outgoing connections.
 pub fn free_port_base() -> u16 {
-    for _ in 0..100 {
-        let first = TcpListener::bind("127.0.0.1:0").unwrap();
-        let base = first.local_addr().unwrap().port();
-        drop(first);
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 2_000).unwrap() * 10;
+    for _ in 0..1_000 {
+        let base = 10_000 + (first + NEXT.fetch_add(10, Ordering::Relaxed)) % 20_000;
         let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if base < 65_000 && (base..base + 5).all(free) {
+        if (base..base + 5).all(free) {
             return base;
         }
     }
@@ -60,13 +61,15 @@ impl Server {
     pub fn start_at(folder: &Path, port_base: u16) -> Self {
         let base = port_base.to_string();
         let shown = folder.display().to_string();
+        let file = folder.join("dev.env");
+        // A server that was killed left its own.
+        let _ = std::fs::remove_file(&file);
         let mut child = portcullis(&["dev", "--data-dir", &shown, "--port-base", &base])
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
         let deadline = Instant::now() + Duration::from_secs(90);
-        let file = folder.join("dev.env");
         while !file.exists() {
             assert!(
                 child.try_wait().unwrap().is_none(),

@@ -82,8 +82,11 @@ async fn a_damaged_database_or_key_is_named_and_left_as_it_is() {
 
     fs::write(&key, "garbage").unwrap();
     let bad_key = complaint(&dev(folder.path()));
-    fs::remove_file(&key).unwrap();
+    let aside = folder.path().join("aside.key");
+    fs::rename(&key, &aside).unwrap();
     let other_key = complaint(&dev(folder.path()));
+    assert!(!key.exists(), "a new key was left behind");
+    fs::rename(&aside, &key).unwrap();
     fs::write(&key, &good_key).unwrap();
     fs::write(&database, vec![b'x'; 10_000]).unwrap();
     let foreign = complaint(&dev(folder.path()));

@@ -2,4 +2,16 @@
 
 mod support;
 
+mod apis;
+mod apps;
+mod clients;
+mod damage;
+mod follow;
+mod keys;
+mod nodes;
+mod open;
 mod organizations;
+mod records;
+mod statements;
+mod subscriptions;
+mod users;

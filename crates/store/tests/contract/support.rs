@@ -12,7 +12,7 @@ use std::{
 
 use portcullis_core::{
     api::{InstancePolicy, Visibility},
-    clock::{Clock, ManualClock, Timestamp},
+    clock::{ManualClock, Timestamp},
     environment::Environment,
     ids::{ApiId, AppId, NodeId, OrganizationId},
     organization::Organization,
@@ -29,9 +29,9 @@ use sqlx::{AnyConnection, Connection, Executor};
 use tokio_util::sync::CancellationToken;
 
 /// When the tests happen.
-pub const NOW: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
-pub const LEASE: Duration = Duration::from_secs(10);
-pub const STALE_MAX: Duration = Duration::from_secs(3600);
+pub(crate) const NOW: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
+pub(crate) const LEASE: Duration = Duration::from_secs(10);
+pub(crate) const STALE_MAX: Duration = Duration::from_secs(3600);
 
 /// A test on both engines: `contract!(a_sentence, |world| { .. })`.
 #[macro_export]
@@ -68,7 +68,7 @@ macro_rules! contract {
     };
 }
 
-pub fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -83,22 +83,22 @@ enum Home {
 }
 
 /// A database of its own, and a store that has it open.
-pub struct World {
-    pub store: Store,
-    pub clock: Arc<ManualClock>,
-    pub master_key: MasterKey,
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) master_key: MasterKey,
     home: Home,
 }
 
 static DATABASES: AtomicU64 = AtomicU64::new(0);
 
 impl World {
-    pub async fn on_sqlite() -> Self {
+    pub(crate) async fn on_sqlite() -> Self {
         Self::at(Home::Folder(tempfile::tempdir().unwrap())).await
     }
 
     /// `None` where there is no PostgreSQL to test on.
-    pub async fn on_postgres() -> Option<Self> {
+    pub(crate) async fn on_postgres() -> Option<Self> {
         #[allow(clippy::disallowed_methods, reason = "the test reads where its server is")]
         let Ok(server) = env::var("TEST_DATABASE_URL") else {
             eprintln!("skipped: TEST_DATABASE_URL is not set");
@@ -134,52 +134,52 @@ impl World {
         }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         url_of(&self.home)
     }
 
-    pub fn is_sqlite(&self) -> bool {
+    pub(crate) fn is_sqlite(&self) -> bool {
         matches!(self.home, Home::Folder(_))
     }
 
     /// The database file.
-    pub fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         match &self.home {
             Home::Folder(folder) => folder.path().join("p.db"),
             Home::Database { .. } => panic!("PostgreSQL has no file of ours"),
         }
     }
 
-    pub fn settings(&self) -> StoreSettings {
+    pub(crate) fn settings(&self) -> StoreSettings {
         settings(&self.url(), &self.clock, &self.master_key)
     }
 
     /// Opens the database once more, as another node would. PostgreSQL only.
-    pub async fn another_node(&self, name: &str, on_stale: OnStale) -> Store {
+    pub(crate) async fn another_node(&self, name: &str, on_stale: OnStale) -> Store {
         let mut settings = self.settings();
         settings.node = node(name, on_stale);
         Store::open(settings).await.unwrap()
     }
 
     /// Closes and opens again.
-    pub async fn reopen(&mut self) -> Result<(), OpenError> {
+    pub(crate) async fn reopen(&mut self) -> Result<(), OpenError> {
         self.store.close().await;
         self.store = Store::open(self.settings()).await?;
         Ok(())
     }
 
     /// A connection past the store, for what only an accident does to a database.
-    pub async fn raw(&self) -> AnyConnection {
+    pub(crate) async fn raw(&self) -> AnyConnection {
         AnyConnection::connect(&self.url()).await.unwrap()
     }
 
-    pub async fn raw_execute(&self, text: &'static str) {
+    pub(crate) async fn raw_execute(&self, text: &'static str) {
         let mut connection = self.raw().await;
         connection.execute(sqlx::raw_sql(text)).await.unwrap();
         connection.close().await.unwrap();
     }
 
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         self.store.close().await;
         if let Home::Database { server, name } = &self.home {
             let mut connection = AnyConnection::connect(server).await.unwrap();
@@ -192,8 +192,8 @@ impl World {
     }
 
     /// A refresher that follows the database.
-    pub async fn follower(&self) -> Follower {
-        Follower::of(self.store.clone(), &self.clock).await
+    pub(crate) async fn follower(&self) -> Follower {
+        Follower::of(self.store.clone()).await
     }
 }
 
@@ -208,7 +208,7 @@ fn url_of(home: &Home) -> String {
     }
 }
 
-pub fn node(name: &str, on_stale: OnStale) -> NodeIdentity {
+pub(crate) fn node(name: &str, on_stale: OnStale) -> NodeIdentity {
     static INCARNATIONS: AtomicU64 = AtomicU64::new(0);
     NodeIdentity {
         id: NodeId::parse(name).unwrap(),
@@ -220,7 +220,7 @@ pub fn node(name: &str, on_stale: OnStale) -> NodeIdentity {
     }
 }
 
-pub fn settings(url: &str, clock: &Arc<ManualClock>, master_key: &MasterKey) -> StoreSettings {
+pub(crate) fn settings(url: &str, clock: &Arc<ManualClock>, master_key: &MasterKey) -> StoreSettings {
     StoreSettings {
         url: url.to_owned(),
         listen_url: None,
@@ -233,21 +233,20 @@ pub fn settings(url: &str, clock: &Arc<ManualClock>, master_key: &MasterKey) -> 
 }
 
 /// A running refresher and the handle it keeps fresh.
-pub struct Follower {
-    pub store: Store,
-    pub handle: Arc<SnapshotHandle>,
+pub(crate) struct Follower {
+    pub(crate) store: Store,
+    pub(crate) handle: Arc<SnapshotHandle>,
     stop: CancellationToken,
     task: tokio::task::JoinSet<()>,
 }
 
 impl Follower {
-    pub async fn of(store: Store, clock: &Arc<ManualClock>) -> Self {
+    pub(crate) async fn of(store: Store) -> Self {
         let loaded = first_load(&store, SnapshotParts::ALL).await.unwrap();
-        Self::from(store, loaded, clock)
+        Self::from(store, loaded)
     }
 
-    pub fn from(store: Store, loaded: Loaded, clock: &Arc<ManualClock>) -> Self {
-        let _ = clock.boot_time();
+    pub(crate) fn from(store: Store, loaded: Loaded) -> Self {
         let handle = SnapshotHandle::new(loaded.snapshot, loaded.read_at, STALE_MAX);
         let stop = CancellationToken::new();
         let mut task = tokio::task::JoinSet::new();
@@ -266,7 +265,7 @@ impl Follower {
     }
 
     /// Waits until the snapshot stands at this act's change.
-    pub async fn applied<T>(&self, acted: &Acted<T>) {
+    pub(crate) async fn applied<T>(&self, acted: &Acted<T>) {
         let seq = acted.seq.unwrap();
         let mut pace = tokio::time::interval(Duration::from_millis(2));
         tokio::time::timeout(Duration::from_secs(10), async {
@@ -278,18 +277,18 @@ impl Follower {
         .expect("the snapshot follows");
     }
 
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         while self.task.join_next().await.is_some() {}
     }
 }
 
-pub fn operator() -> Authority {
+pub(crate) fn operator() -> Authority {
     may(&Actor::System, Action::Operate, None).unwrap()
 }
 
 /// Somebody of this organization alone.
-pub fn member(organization: &Organization) -> Authority {
+pub(crate) fn member(organization: &Organization) -> Authority {
     may(
         &Actor::System,
         Action::ManageOrganization,
@@ -298,7 +297,7 @@ pub fn member(organization: &Organization) -> Authority {
     .unwrap()
 }
 
-pub async fn organization(store: &Store, name: &str) -> Organization {
+pub(crate) async fn organization(store: &Store, name: &str) -> Organization {
     let new = NewOrganization {
         name: name.to_owned(),
         namespaces: vec![name.to_owned()],
@@ -308,7 +307,7 @@ pub async fn organization(store: &Store, name: &str) -> Organization {
     acted.unwrap().value
 }
 
-pub fn new_api(provider: &OrganizationId, id: &str) -> NewApi {
+pub(crate) fn new_api(provider: &OrganizationId, id: &str) -> NewApi {
     NewApi {
         id: Some(ApiId::parse(id).unwrap()),
         organization_id: provider.clone(),
@@ -319,7 +318,7 @@ pub fn new_api(provider: &OrganizationId, id: &str) -> NewApi {
     }
 }
 
-pub async fn api(store: &Store, provider: &Organization, id: &str) -> CreatedApi {
+pub(crate) async fn api(store: &Store, provider: &Organization, id: &str) -> CreatedApi {
     let new = new_api(&provider.id, id);
     store
         .create_api(&operator(), new, None)
@@ -328,7 +327,7 @@ pub async fn api(store: &Store, provider: &Organization, id: &str) -> CreatedApi
         .value
 }
 
-pub fn new_app(owner: &OrganizationId, name: &str, apis: &[&ApiId]) -> NewApp {
+pub(crate) fn new_app(owner: &OrganizationId, name: &str, apis: &[&ApiId]) -> NewApp {
     NewApp {
         id: None,
         organization_id: owner.clone(),
@@ -341,7 +340,7 @@ pub fn new_app(owner: &OrganizationId, name: &str, apis: &[&ApiId]) -> NewApp {
     }
 }
 
-pub async fn app(store: &Store, owner: &Organization, name: &str, apis: &[&ApiId]) -> CreatedApp {
+pub(crate) async fn app(store: &Store, owner: &Organization, name: &str, apis: &[&ApiId]) -> CreatedApp {
     let new = new_app(&owner.id, name, apis);
     store
         .create_app(&operator(), new, None)
@@ -350,7 +349,7 @@ pub async fn app(store: &Store, owner: &Organization, name: &str, apis: &[&ApiId
         .value
 }
 
-pub fn new_instance(api: &ApiId, namespace: &str, environment: Environment) -> NewInstance {
+pub(crate) fn new_instance(api: &ApiId, namespace: &str, environment: Environment) -> NewInstance {
     NewInstance {
         api_id: api.clone(),
         environment,
@@ -364,7 +363,7 @@ pub fn new_instance(api: &ApiId, namespace: &str, environment: Environment) -> N
     }
 }
 
-pub fn new_activation(app: &AppId, buyer: &OrganizationId) -> NewActivation {
+pub(crate) fn new_activation(app: &AppId, buyer: &OrganizationId) -> NewActivation {
     NewActivation {
         id: None,
         app_id: app.clone(),
@@ -373,22 +372,22 @@ pub fn new_activation(app: &AppId, buyer: &OrganizationId) -> NewActivation {
     }
 }
 
-pub async fn activate(store: &Store, app: &AppId, buyer: &Organization) -> Subscription {
+pub(crate) async fn activate(store: &Store, app: &AppId, buyer: &Organization) -> Subscription {
     let new = new_activation(app, &buyer.id);
     store.activate(&operator(), new, None).await.unwrap().value
 }
 
 /// A provider with an API in production, an owner with an app that selected it, a buyer, and a stranger.
-pub struct Market {
-    pub provider: Organization,
-    pub owner: Organization,
-    pub buyer: Organization,
-    pub stranger: Organization,
-    pub api: CreatedApi,
-    pub app: CreatedApp,
+pub(crate) struct Market {
+    pub(crate) provider: Organization,
+    pub(crate) owner: Organization,
+    pub(crate) buyer: Organization,
+    pub(crate) stranger: Organization,
+    pub(crate) api: CreatedApi,
+    pub(crate) app: CreatedApp,
 }
 
-pub async fn market(store: &Store) -> Market {
+pub(crate) async fn market(store: &Store) -> Market {
     let provider = organization(store, "provider").await;
     let owner = organization(store, "owner").await;
     let buyer = organization(store, "buyer").await;

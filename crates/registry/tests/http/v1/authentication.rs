@@ -174,6 +174,22 @@ async fn a_person_sees_and_ends_only_own_tokens() {
 }
 
 #[tokio::test]
+async fn an_operator_makes_the_first_token_of_others_and_nobody_else_does() {
+    let world = World::new().await;
+    let owner = world.owner_of("provider").await;
+    let stranger = world.owner_of("stranger").await;
+    let body = json!({"name": "first", "user_id": owner.id.as_str()});
+
+    let by_stranger = world.post(&stranger, "/v1/management_tokens", body.clone()).await;
+    let by_operator = world.post(&world.operator, "/v1/management_tokens", body).await;
+
+    assert_eq!(by_stranger.code(), "forbidden");
+    let made = by_operator.expect(201);
+    let me = world.get_with_token(text(&made, "token"), "/v1/me").await.expect(200);
+    assert_eq!(text(&me, "id"), owner.id.as_str());
+}
+
+#[tokio::test]
 async fn a_token_says_whom_it_speaks_for() {
     let world = World::new().await;
     let provider = world.owner_of("provider").await;

@@ -41,9 +41,8 @@ pub struct Arguments {
 enum Act {
     /// List the APIs you may see.
     List {
-        /// Only those that this organization provides.
-        #[arg(long, value_name = "ID", value_parser = id)]
-        organization: Option<String>,
+        #[command(flatten)]
+        filter: Filter,
         #[command(flatten)]
         page: PageArguments,
     },
@@ -135,6 +134,24 @@ enum Act {
 }
 
 #[derive(Debug, Args)]
+struct Filter {
+    /// For whom: those this organization provides or may select.
+    #[arg(long, value_name = "ID", value_parser = id)]
+    organization: Option<String>,
+    /// Only those that this organization provides.
+    #[arg(long, value_name = "ID", value_parser = id)]
+    provider: Option<String>,
+}
+
+impl Filter {
+    fn request(self) -> Request {
+        Request::get(["apis"])
+            .query("organization_id", self.organization)
+            .query("provider_id", self.provider)
+    }
+}
+
+#[derive(Debug, Args)]
 struct Details {
     /// What it offers.
     #[arg(long, value_name = "TEXT")]
@@ -168,10 +185,7 @@ impl Details {
 pub(super) async fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failure> {
     let session = Session::open(&arguments.server, settings)?;
     match arguments.act {
-        Act::List { organization, page } => {
-            let request = Request::get(["apis"]).query("organization_id", organization);
-            session.list(request, &page, COLUMNS).await
-        }
+        Act::List { filter, page } => session.list(filter.request(), &page, COLUMNS).await,
         Act::Get { api } => session.show(Request::get(["apis", &api])).await,
         Act::Create {
             name,

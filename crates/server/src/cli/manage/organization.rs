@@ -176,7 +176,9 @@ pub(super) async fn run(arguments: Arguments, settings: &Settings) -> Result<(),
         } => {
             let body = Members::new().with("namespace", namespace);
             let request = Request::post(["organizations", &organization, "namespaces"]);
-            session.act(request.body(body.into()), act).await
+            session
+                .act(request.body(body.into()).idempotent(), act)
+                .await
         }
         Act::Suspend { organization, act } => {
             let request = Request::post(["organizations", &organization, "suspend"]);

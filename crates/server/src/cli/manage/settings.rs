@@ -75,12 +75,9 @@ impl SecretSource {
 impl Settings {
     /// Those of this process.
     pub(super) fn of_process() -> Self {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the command line's settings come from the environment; this is its one place"
-        )]
-        let environment = |name: &str| std::env::var(name).ok();
-        Self::new(Box::new(environment), PathBuf::from(".").join(DEV_ENV))
+        let environment = crate::config::environment();
+        let look_up = move |name: &str| environment.get(name).cloned();
+        Self::new(Box::new(look_up), PathBuf::from(".").join(DEV_ENV))
     }
 
     fn new(environment: Environment, path: PathBuf) -> Self {
