@@ -100,6 +100,7 @@ def hosts(scene):
     own = [("Host", authority)]
     for url in ("http://evil.example", "http://169.254.169.254", "https://evil.example:443", f"http://evil@{authority}", "http://[::1]:1"):
         yield case(f"absolute-form to {url}", own, 72, status(400, 404, 421), lambda target, url=url: url + target)
+    for url in ("http://other-name.example", "http://169.254.169.254", "https://other-name.example:443", "http://[::1]:1"):
         # Host says the same: a request to this gateway under another name. It is served by its path or refused; either
         # way nothing is fetched from there, and the provider sees its own name in Host, which the recorder checks.
         marker, target = scene.marked()

@@ -142,8 +142,9 @@ class Recorder:
     # What is wrong with a request that arrived
 
     def _complain(self, what, head):
+        shown = re.sub(rb"Bearer \S+", b"Bearer ...", head)[:1000]
         with self._lock:
-            self.wrong.append(f"{what}: {head[:300]!r}")
+            self.wrong.append(f"{what}: {shown!r}")
 
     def _record(self, head):
         with self._lock:

@@ -15,7 +15,11 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use crate::{RegistryState, error::RegistryError, findings::{Findings, sentence}};
+use crate::{
+    RegistryState,
+    error::RegistryError,
+    findings::{Findings, sentence},
+};
 
 /// Deepest nesting of a body.
 const DEPTH_MAX: usize = 32;
@@ -42,12 +46,13 @@ impl<T: Input> FromRequest<RegistryState> for Body<T> {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.split(';').next())
             .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"));
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => RegistryError::TooLarge,
-                _ => RegistryError::Malformed("the body could not be read".to_owned()),
-            })?;
+        let bytes =
+            Bytes::from_request(request, state)
+                .await
+                .map_err(|rejection| match rejection.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => RegistryError::TooLarge,
+                    _ => RegistryError::Malformed("the body could not be read".to_owned()),
+                })?;
         // An act that takes no more than options may come without a body at all.
         if bytes.is_empty() {
             return read::<T>(Map::new()).map(Self);

@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use axum::{Json, response::{IntoResponse, Response}};
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
 use http::{HeaderValue, StatusCode, header};
 use portcullis_core::change::ChangeSeq;
 use portcullis_store::Acted;

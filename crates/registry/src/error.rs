@@ -183,7 +183,9 @@ impl IntoResponse for RegistryError {
             Self::Token(_) => {
                 headers.insert(
                     header::WWW_AUTHENTICATE,
-                    HeaderValue::from_static("Bearer realm=\"management\", error=\"invalid_token\""),
+                    HeaderValue::from_static(
+                        "Bearer realm=\"management\", error=\"invalid_token\"",
+                    ),
                 );
             }
             Self::TooManyPasswords | Self::Act(ActError::Busy | ActError::Unavailable(_)) => {

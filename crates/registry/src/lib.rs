@@ -13,8 +13,7 @@ use axum::{
     routing::{MethodRouter, any},
 };
 use portcullis_core::{
-    access_token::TokenRules, address_policy::AddressPolicy, clock::Clock,
-    snapshot::SnapshotHandle,
+    access_token::TokenRules, address_policy::AddressPolicy, clock::Clock, snapshot::SnapshotHandle,
 };
 use portcullis_store::Store;
 use utoipa::openapi::OpenApi;

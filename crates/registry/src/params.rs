@@ -23,7 +23,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
             Ok(Query(params)) => Ok(Self(params)),
             Err(rejection) => {
                 let text = rejection.body_text();
-                let reason = text.split_once(": ").map_or(text.as_str(), |(_, rest)| rest);
+                let reason = text
+                    .split_once(": ")
+                    .map_or(text.as_str(), |(_, rest)| rest);
                 Err(RegistryError::invalid("query", format!("{reason}.")))
             }
         }

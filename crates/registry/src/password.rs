@@ -26,15 +26,66 @@ const QUEUE_MAX: usize = 16;
 
 /// Passwords that every guesser tries first and that are long enough to pass otherwise.
 const COMMON: &[&str] = &[
-    "12345678", "123456789", "1234567890", "password", "password1", "password12", "password123",
-    "passw0rd", "p@ssw0rd", "p@ssword", "qwertyuiop", "qwerty123", "qwerty12", "1q2w3e4r",
-    "1q2w3e4r5t", "1qaz2wsx", "zaq12wsx", "iloveyou", "sunshine", "princess", "football",
-    "baseball", "superman", "starwars", "trustno1", "welcome1", "welcome123", "letmein1",
-    "admin123", "administrator", "changeme", "changeme1", "asdfghjkl", "asdf1234", "abcd1234",
-    "abc12345", "a1b2c3d4", "11111111", "00000000", "88888888", "87654321", "123123123",
-    "12341234", "11223344", "987654321", "computer", "internet", "whatever", "michelle",
-    "jennifer", "corvette", "mercedes", "liverpool", "portcullis", "dragon123", "monkey123",
-    "master123", "samsung1", "qazwsxedc", "secret123",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "password",
+    "password1",
+    "password12",
+    "password123",
+    "passw0rd",
+    "p@ssw0rd",
+    "p@ssword",
+    "qwertyuiop",
+    "qwerty123",
+    "qwerty12",
+    "1q2w3e4r",
+    "1q2w3e4r5t",
+    "1qaz2wsx",
+    "zaq12wsx",
+    "iloveyou",
+    "sunshine",
+    "princess",
+    "football",
+    "baseball",
+    "superman",
+    "starwars",
+    "trustno1",
+    "welcome1",
+    "welcome123",
+    "letmein1",
+    "admin123",
+    "administrator",
+    "changeme",
+    "changeme1",
+    "asdfghjkl",
+    "asdf1234",
+    "abcd1234",
+    "abc12345",
+    "a1b2c3d4",
+    "11111111",
+    "00000000",
+    "88888888",
+    "87654321",
+    "123123123",
+    "12341234",
+    "11223344",
+    "987654321",
+    "computer",
+    "internet",
+    "whatever",
+    "michelle",
+    "jennifer",
+    "corvette",
+    "mercedes",
+    "liverpool",
+    "portcullis",
+    "dragon123",
+    "monkey123",
+    "master123",
+    "samsung1",
+    "qazwsxedc",
+    "secret123",
 ];
 
 /// Why a password was refused.
@@ -169,7 +220,11 @@ impl Inside {
     fn enter(counter: &Arc<AtomicUsize>, most: usize) -> Result<Self, QueueFull> {
         let before = counter.fetch_add(1, Ordering::AcqRel);
         let inside = Self(counter.clone());
-        if before >= most { Err(QueueFull) } else { Ok(inside) }
+        if before >= most {
+            Err(QueueFull)
+        } else {
+            Ok(inside)
+        }
     }
 }
 
@@ -216,7 +271,10 @@ mod tests {
 
         let hash = passwords.hash(chosen).await.unwrap();
 
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         let matches = |text: &str, hash: Option<&str>| {
             passwords.matches(text.to_owned(), hash.map(ToOwned::to_owned))
         };

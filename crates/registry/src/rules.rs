@@ -110,14 +110,15 @@ fn is_this_machine(url: &Url) -> bool {
 /// A mail address, in lower case.
 pub(crate) fn email(text: &str) -> Result<String, Reason> {
     let text = text.trim();
-    let local_legal =
-        |b: u8| b.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&b);
+    let local_legal = |b: u8| b.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&b);
     let label_legal = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
     let valid = text.len() <= 254
         && text.split_once('@').is_some_and(|(local, domain)| {
@@ -200,7 +201,10 @@ mod tests {
 
     #[test]
     fn a_name_is_one_trimmed_line() {
-        assert_eq!(name("  My app\u{202e} <b> ", 40).unwrap(), "My app\u{202e} <b>");
+        assert_eq!(
+            name("  My app\u{202e} <b> ", 40).unwrap(),
+            "My app\u{202e} <b>"
+        );
         for bad in ["", "   ", "a\0b", "a\nb", "a\u{7f}", &"x".repeat(41)] {
             assert!(name(bad, 40).is_err(), "{bad:?}");
         }

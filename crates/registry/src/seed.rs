@@ -209,14 +209,14 @@ async fn organizations(store: &Store, seed: &Seed) -> Result<(), SeedError> {
 }
 
 /// The four people; gives the operator.
-async fn people(
-    store: &Store,
-    passwords: &Passwords,
-    seed: &Seed,
-) -> Result<UserId, SeedError> {
+async fn people(store: &Store, passwords: &Passwords, seed: &Seed) -> Result<UserId, SeedError> {
     let owner = |id: &OrganizationId| vec![(id.clone(), MemberRole::Owner)];
     let members = [
-        (&seed.developer, "Dana Developer", owner(&seed.ids.developer)),
+        (
+            &seed.developer,
+            "Dana Developer",
+            owner(&seed.ids.developer),
+        ),
         (&seed.provider, "Pat Provider", owner(&seed.ids.provider)),
         (&seed.buyer, "Blair Buyer", owner(&seed.ids.buyer)),
     ];
@@ -377,7 +377,10 @@ async fn subscription(store: &Store, seed: &Seed, app: &App) -> Result<Subscript
     let authority = on(&seed.ids.buyer, Action::ManageSubscriptions)?;
     let wanted = &seed.ids.subscription;
     let present = found(store.subscription(&authority, wanted).await)?;
-    if present.as_ref().is_some_and(|present| !present.state.is_ended()) {
+    if present
+        .as_ref()
+        .is_some_and(|present| !present.state.is_ended())
+    {
         return Ok(wanted.clone());
     }
     for state in [SubscriptionState::Active, SubscriptionState::Suspended] {

@@ -85,11 +85,16 @@ pub fn read(text: &str) -> Result<Spec, SpecError> {
     };
     let (title, description, version) = (info("title"), info("description"), info("version"));
     let base_path = base_path(&document, family, &mut findings);
-    if !document.get("paths").is_none_or(|paths| paths.as_map().is_some()) {
+    if !document
+        .get("paths")
+        .is_none_or(|paths| paths.as_map().is_some())
+    {
         findings.push("paths is not a map of path templates".to_owned());
     }
     findings.extend(reference::foreign(&document).map(|reference| {
-        format!("the reference {reference} leaves the document; put what it names into the document")
+        format!(
+            "the reference {reference} leaves the document; put what it names into the document"
+        )
     }));
     if !findings.is_empty() {
         return Err(SpecError::Findings(findings));

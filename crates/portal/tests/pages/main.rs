@@ -55,7 +55,14 @@ async fn there_is_no_form_and_no_script_on_any_page() {
     for path in ["/", "/docs/errors/not_found", "/nothing"] {
         let (_, page) = send("GET", path).await;
 
-        for word in ["<form", "<input", "<script", "style=\"", "http://www", "//cdn"] {
+        for word in [
+            "<form",
+            "<input",
+            "<script",
+            "style=\"",
+            "http://www",
+            "//cdn",
+        ] {
             assert!(!page.contains(word), "{path}: {word}");
         }
     }
@@ -63,7 +70,12 @@ async fn there_is_no_form_and_no_script_on_any_page() {
 
 #[tokio::test]
 async fn every_answer_forbids_what_a_page_does_not_need() {
-    for path in ["/", "/docs/errors/not_found", "/static/portal.css", "/nothing"] {
+    for path in [
+        "/",
+        "/docs/errors/not_found",
+        "/static/portal.css",
+        "/nothing",
+    ] {
         let (response, _) = send("GET", path).await;
 
         let headers = response.headers();
@@ -79,7 +91,10 @@ async fn every_answer_forbids_what_a_page_does_not_need() {
 async fn the_style_sheet_is_small_and_has_both_themes() {
     let (response, css) = send("GET", "/static/portal.css").await;
 
-    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/css; charset=utf-8");
+    assert_eq!(
+        response.headers()[header::CONTENT_TYPE],
+        "text/css; charset=utf-8"
+    );
     assert!(css.contains("prefers-color-scheme: dark"));
     assert!(!css.contains("url(") && !css.contains("@import"));
     assert!(css.len() < 4_000);
@@ -97,7 +112,12 @@ async fn every_code_of_a_problem_has_a_page() {
 
 #[tokio::test]
 async fn an_unknown_path_is_a_page_that_leads_back() {
-    for path in ["/nothing", "/docs/errors/unknown", "/docs", "/static/../lib.rs"] {
+    for path in [
+        "/nothing",
+        "/docs/errors/unknown",
+        "/docs",
+        "/static/../lib.rs",
+    ] {
         let (response, page) = send("GET", path).await;
 
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
@@ -110,7 +130,11 @@ async fn a_page_is_only_read() {
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
         let (response, _) = send(method, "/").await;
 
-        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        assert_eq!(
+            response.status(),
+            StatusCode::METHOD_NOT_ALLOWED,
+            "{method}"
+        );
         assert_eq!(response.headers()[header::ALLOW], "GET, HEAD");
     }
     let (response, body) = send("HEAD", "/").await;

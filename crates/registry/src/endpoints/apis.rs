@@ -9,7 +9,7 @@ use portcullis_core::{
     api::{Api as CoreApi, Visibility},
     ids::{ApiId, OrganizationId},
 };
-use portcullis_store::{Acted, ActError, ApiPatch, NewApi};
+use portcullis_store::{ActError, Acted, ApiPatch, NewApi};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -164,7 +164,10 @@ pub(crate) async fn create(
     Body(new): Body<NewInput>,
 ) -> Result<Response, RegistryError> {
     let authority = caller.authority(&new.organization_id)?;
-    let acted = caller.store.create_api(&authority, new, key.as_ref()).await?;
+    let acted = caller
+        .store
+        .create_api(&authority, new, key.as_ref())
+        .await?;
     let made = acted.value;
     let location = format!("/v1/apis/{}", made.api.id);
     let body = Acted {
@@ -334,7 +337,11 @@ async fn reshare(
             ..ApiPatch::default()
         };
         let version = Some(api.version);
-        match caller.store.update_api(&authority, id, version, patch).await {
+        match caller
+            .store
+            .update_api(&authority, id, version, patch)
+            .await
+        {
             Err(ActError::Stale { .. }) if tries < 5 => tries += 1,
             other => return Ok(other?),
         }

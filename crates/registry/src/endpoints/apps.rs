@@ -147,7 +147,10 @@ pub(crate) async fn create(
     Body(new): Body<NewInput>,
 ) -> Result<Response, RegistryError> {
     let authority = caller.authority(&new.organization_id)?;
-    let acted = caller.store.create_app(&authority, new, key.as_ref()).await?;
+    let acted = caller
+        .store
+        .create_app(&authority, new, key.as_ref())
+        .await?;
     let made = acted.value;
     let location = format!("/v1/apps/{}", made.app.id);
     let body = Acted {

@@ -262,7 +262,10 @@ async fn namespace(
         (None, several) => {
             findings.add(
                 "namespace",
-                format!("Name one of the provider's namespaces: {}.", several.join(", ")),
+                format!(
+                    "Name one of the provider's namespaces: {}.",
+                    several.join(", ")
+                ),
             );
             Ok(None)
         }

@@ -1,11 +1,10 @@
 //! `/v1/management_tokens`: the caller's own tokens.
 
-use axum::{
-    Json,
-    extract::State,
-    response::Response,
+use axum::{Json, extract::State, response::Response};
+use portcullis_core::{
+    clock::Timestamp,
+    ids::{ManagementTokenId, UserId},
 };
-use portcullis_core::{clock::Timestamp, ids::{ManagementTokenId, UserId}};
 use portcullis_store::{Acted, ManagementTokenInfo};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -84,9 +83,8 @@ impl Input for NewInput {
 
     fn check(self, findings: &mut Findings) -> Option<CheckedToken> {
         let name = findings.take("name", rules::name(&self.name, 100));
-        let expires_at = findings.take_some("expires_at", self.expires_at, |text| {
-            rules::instant(&text)
-        });
+        let expires_at =
+            findings.take_some("expires_at", self.expires_at, |text| rules::instant(&text));
         let user = findings.take_some("user_id", self.user_id, |text| UserId::parse(&text));
         Some(CheckedToken {
             name: name?,

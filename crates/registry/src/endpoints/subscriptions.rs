@@ -160,10 +160,7 @@ pub(crate) async fn get(
         subscription: Subscription::from(&subscription),
         connections: connections.iter().map(Connection::from).collect(),
     };
-    Ok(with_etag(
-        Json(body).into_response(),
-        subscription.version,
-    ))
+    Ok(with_etag(Json(body).into_response(), subscription.version))
 }
 
 /// Ends a subscription for good: deactivated by the organization that has it, cancelled by the owner of the app

@@ -1,10 +1,6 @@
 //! `/v1/users`: people, for operators.
 
-use axum::{
-    Json,
-    extract::State,
-    response::Response,
-};
+use axum::{Json, extract::State, response::Response};
 use portcullis_core::{ids::OrganizationId, organization::MemberRole};
 use portcullis_store::{Acted, NewUser};
 use serde::Deserialize;
@@ -74,16 +70,14 @@ impl Input for NewInput {
     fn check(self, findings: &mut Findings) -> Option<CheckedUser> {
         let email = findings.take("email", rules::email(&self.email));
         let full_name = findings.take("full_name", rules::name(&self.full_name, 100));
-        let password = findings.take_some("password", self.password, |text| {
-            Password::chosen(&text)
-        });
+        let password =
+            findings.take_some("password", self.password, |text| Password::chosen(&text));
         let mut memberships: Vec<(OrganizationId, MemberRole)> = Vec::new();
         for (at, membership) in self.memberships.iter().enumerate() {
             let id = rules::organization_id(&membership.organization_id);
             let id = findings.take(&format!("memberships[{at}].organization_id"), id);
-            let role = MemberRole::parse(&membership.role).ok_or(
-                "a role is owner, admin, api_developer, app_developer or viewer",
-            );
+            let role = MemberRole::parse(&membership.role)
+                .ok_or("a role is owner, admin, api_developer, app_developer or viewer");
             let role = findings.take(&format!("memberships[{at}].role"), role);
             memberships.extend(id.zip(role));
         }

@@ -203,7 +203,10 @@ mod tests {
 
         let written = from_json(json).unwrap().to_json();
 
-        assert_eq!(written, r#"{"z":1,"a":[true,null,"é\n"],"m":{"y":-1500.0}}"#);
+        assert_eq!(
+            written,
+            r#"{"z":1,"a":[true,null,"é\n"],"m":{"y":-1500.0}}"#
+        );
     }
 
     #[test]

@@ -185,9 +185,7 @@ impl<'a> Examples<'a> {
         }
         let choices = schema.get("oneOf").or_else(|| schema.get("anyOf"));
         let choices = choices.and_then(Node::as_list).into_iter().flatten();
-        choices
-            .take(8)
-            .find_map(|choice| self.of_schema(choice))
+        choices.take(8).find_map(|choice| self.of_schema(choice))
     }
 }
 
@@ -200,10 +198,7 @@ fn first_success(responses: &IndexMap<String, Node>) -> Option<(u16, &Node)> {
         .collect();
     successes.sort_by_key(|(status, _)| *status);
     let range = || responses.get("2XX").or_else(|| responses.get("default"));
-    successes
-        .first()
-        .copied()
-        .or_else(|| Some((200, range()?)))
+    successes.first().copied().or_else(|| Some((200, range()?)))
 }
 
 /// The JSON entry of a map by media type, else the first.
@@ -222,7 +217,9 @@ fn is_json(media_type: &str) -> bool {
 
 /// Whether the text can stand in a `Content-Type` field.
 fn is_field_value(text: &str) -> bool {
-    text.len() <= 200 && text.contains('/') && text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+    text.len() <= 200
+        && text.contains('/')
+        && text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
 }
 
 /// How an example is sent: text of other types than JSON as it stands, everything else as JSON. People also

@@ -113,7 +113,11 @@ fn everything_missing_is_named_at_once() {
 
 #[test]
 fn a_base_path_may_be_absent() {
-    for servers in ["", "servers: []\n", "servers: [{url: 'https://example.com/'}]\n"] {
+    for servers in [
+        "",
+        "servers: []\n",
+        "servers: [{url: 'https://example.com/'}]\n",
+    ] {
         let spec = read(&format!(
             "openapi: 3.0.0\ninfo: {{title: t, version: '1'}}\n{servers}"
         ));
@@ -124,7 +128,11 @@ fn a_base_path_may_be_absent() {
 
 #[test]
 fn references_that_leave_the_document_are_refused_and_not_fetched() {
-    for reference in ["http://127.0.0.1:1/x.yaml", "file:///etc/passwd", "other.yaml#/a"] {
+    for reference in [
+        "http://127.0.0.1:1/x.yaml",
+        "file:///etc/passwd",
+        "other.yaml#/a",
+    ] {
         let error = read(&format!(
             "swagger: '2.0'\ninfo: {{title: t, version: '1'}}\npaths: {{/a: {{$ref: '{reference}'}}}}\n"
         ));

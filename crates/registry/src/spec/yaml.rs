@@ -324,13 +324,19 @@ mod tests {
             from_yaml("a: 1\na: 2\n"),
             Err(YamlError::Repeated { line: 2, .. })
         ));
-        assert!(matches!(from_yaml("? [a]\n: b\n"), Err(YamlError::Name { .. })));
+        assert!(matches!(
+            from_yaml("? [a]\n: b\n"),
+            Err(YamlError::Name { .. })
+        ));
         assert!(matches!(
             from_yaml("a: 1\n---\nb: 2\n"),
             Err(YamlError::SecondDocument { .. })
         ));
         assert_eq!(from_yaml(""), Err(YamlError::Empty));
-        assert!(matches!(from_yaml("a: [b\n"), Err(YamlError::Syntax { .. })));
+        assert!(matches!(
+            from_yaml("a: [b\n"),
+            Err(YamlError::Syntax { .. })
+        ));
         assert!(from_yaml("a: *nothing\n").is_err());
         assert!(from_yaml("a: &a [*a]\n").is_err());
     }

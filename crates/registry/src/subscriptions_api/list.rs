@@ -72,7 +72,12 @@ pub(super) async fn list(
     let subscriptions = rows
         .iter()
         .filter(|row| row.status != SubscriptionState::Pending)
-        .map(|row| line(row, row.status == SubscriptionState::Active && !is_past(row)))
+        .map(|row| {
+            line(
+                row,
+                row.status == SubscriptionState::Active && !is_past(row),
+            )
+        })
         .collect();
     Ok(Json(Answer { subscriptions }))
 }

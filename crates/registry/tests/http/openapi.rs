@@ -55,7 +55,11 @@ fn every_operation_says_what_it_does_and_how_it_refuses() {
             let summary = operation["summary"].as_str().unwrap_or_default();
             assert!(!summary.is_empty(), "{method} {path} has no summary");
             let public = path == "/v1/openapi.json";
-            assert_eq!(operation["responses"]["401"].is_null(), public, "{method} {path}");
+            assert_eq!(
+                operation["responses"]["401"].is_null(),
+                public,
+                "{method} {path}"
+            );
             for (status, response) in operation["responses"].as_object().unwrap() {
                 let described = response["description"].as_str().unwrap_or_default();
                 assert!(!described.is_empty(), "{method} {path} {status}");

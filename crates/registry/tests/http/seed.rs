@@ -57,18 +57,36 @@ async fn the_sample_is_complete_and_usable() {
     assert_eq!(seeded.app.client_id, sample.app_credentials.client_id);
     assert_eq!(seeded.api.client_id, sample.api_credentials.client_id);
     assert_eq!(seeded.subscription_id, sample.ids.subscription);
-    let prefixes: Vec<String> = seeded.instances.iter().map(|instance| instance.prefix()).collect();
+    let prefixes: Vec<String> = seeded
+        .instances
+        .iter()
+        .map(|instance| instance.prefix())
+        .collect();
     assert_eq!(
         prefixes,
-        ["/sample/vehicles/v1", "/sample-test/vehicles/v1", "/sample-dev/vehicles/v1"]
+        [
+            "/sample/vehicles/v1",
+            "/sample-test/vehicles/v1",
+            "/sample-dev/vehicles/v1"
+        ]
     );
     assert_eq!(seeded.instances[0].simulations.len(), 1);
     for person in [&sample.developer, &sample.provider, &sample.buyer] {
-        let stored = world.state.store.user_by_email(&person.email).await.unwrap();
+        let stored = world
+            .state
+            .store
+            .user_by_email(&person.email)
+            .await
+            .unwrap();
         let (user, hash) = stored.unwrap();
         assert_eq!(user.memberships.len(), 1);
         let passwords = Passwords::with_slots(1);
-        assert!(passwords.matches(person.password.clone(), hash).await.unwrap());
+        assert!(
+            passwords
+                .matches(person.password.clone(), hash)
+                .await
+                .unwrap()
+        );
     }
 }
 
@@ -79,7 +97,10 @@ async fn a_second_start_finds_everything_and_makes_nothing() {
     let first = plant(&world, &sample).await;
     let count = async || {
         let token = sample.management_token.expose();
-        let list = world.get_with_token(token, "/v1/audit?limit=500").await.expect(200);
+        let list = world
+            .get_with_token(token, "/v1/audit?limit=500")
+            .await
+            .expect(200);
         list["items"].as_array().unwrap().len()
     };
     let before = count().await;
@@ -104,7 +125,10 @@ async fn a_start_at_other_ports_moves_the_target_alone() {
 
     for (before, after) in first.instances.iter().zip(&second.instances) {
         assert_eq!(after.target_url, "http://localhost:9083");
-        assert_eq!((&after.id, &after.test_subscription_id), (&before.id, &before.test_subscription_id));
+        assert_eq!(
+            (&after.id, &after.test_subscription_id),
+            (&before.id, &before.test_subscription_id)
+        );
     }
 }
 
@@ -122,10 +146,20 @@ async fn a_changed_secret_and_password_of_the_file_are_made_valid() {
     assert_eq!(second.app.client_id, first.app.client_id);
     let token = sample.management_token.expose();
     assert_eq!(world.get_with_token(token, "/v1/me").await.status, 200);
-    let stored = world.state.store.user_by_email(&sample.buyer.email).await.unwrap();
+    let stored = world
+        .state
+        .store
+        .user_by_email(&sample.buyer.email)
+        .await
+        .unwrap();
     let hash = stored.unwrap().1;
     let passwords = Passwords::with_slots(1);
-    assert!(passwords.matches("another password".to_owned(), hash).await.unwrap());
+    assert!(
+        passwords
+            .matches("another password".to_owned(), hash)
+            .await
+            .unwrap()
+    );
 }
 
 #[tokio::test]

@@ -79,7 +79,10 @@ async fn an_app_lists_its_subscriptions() {
 
     let list = answer.expect(200);
     let items = list["subscriptions"].as_array().unwrap();
-    let real = items.iter().find(|item| item["environment"] == "Production").unwrap();
+    let real = items
+        .iter()
+        .find(|item| item["environment"] == "Production")
+        .unwrap();
     assert_eq!(
         real,
         &json!({
@@ -92,7 +95,10 @@ async fn an_app_lists_its_subscriptions() {
             "environment": "Production",
         })
     );
-    let test = items.iter().find(|item| item["environment"] == "Test").unwrap();
+    let test = items
+        .iter()
+        .find(|item| item["environment"] == "Test")
+        .unwrap();
     assert_eq!(test["subscriptionId"], scene.app["test_subscription_id"]);
     assert_eq!(answer.header("cache-control"), "no-store");
 }
@@ -101,7 +107,9 @@ async fn an_app_lists_its_subscriptions() {
 async fn the_members_stand_in_the_order_of_the_contract() {
     let scene = scene().await;
 
-    let list = scene.get(&format!("{LIST}?orgId={}", scene.buyer.organization())).await;
+    let list = scene
+        .get(&format!("{LIST}?orgId={}", scene.buyer.organization()))
+        .await;
     let context = scene.get(&scene.context_path()).await;
 
     let line = format!(
@@ -154,9 +162,15 @@ async fn an_ended_subscription_is_inactive_with_its_date() {
     let items = list["subscriptions"].as_array().unwrap();
     assert_eq!(items.len(), 2);
     assert_eq!(items[0]["subscriptionId"], scene.subscription["id"]);
-    assert_eq!((&items[0]["status"], &items[0]["activationDate"]), (&json!("inactive"), &json!("2026-01-01")));
+    assert_eq!(
+        (&items[0]["status"], &items[0]["activationDate"]),
+        (&json!("inactive"), &json!("2026-01-01"))
+    );
     assert_eq!(items[0]["deactivationDate"], "2026-01-02");
-    assert_eq!((&items[1]["status"], &items[1]["deactivationDate"]), (&json!("active"), &json!("")));
+    assert_eq!(
+        (&items[1]["status"], &items[1]["deactivationDate"]),
+        (&json!("active"), &json!(""))
+    );
 }
 
 #[tokio::test]
@@ -169,7 +183,9 @@ async fn a_subscription_past_its_date_is_inactive_before_any_job_ran() {
 
     scene.world.clock.advance(Duration::from_secs(1800));
 
-    let listed = scene.listed(&format!("?orgId={}", buyer.organization())).await;
+    let listed = scene
+        .listed(&format!("?orgId={}", buyer.organization()))
+        .await;
     assert_eq!(listed[0]["status"], "inactive");
 }
 
@@ -179,7 +195,11 @@ async fn both_parties_read_the_context() {
     let api_token = scene.world.token(text(&scene.api, "client_id"));
 
     let by_app = scene.get(&scene.context_path()).await.expect(200);
-    let by_api = scene.world.get_with_token(&api_token, &scene.context_path()).await.expect(200);
+    let by_api = scene
+        .world
+        .get_with_token(&api_token, &scene.context_path())
+        .await
+        .expect(200);
 
     let organization = json!({
         "id": scene.buyer.organization(),
@@ -214,10 +234,20 @@ async fn strangers_are_told_apart_from_unknown_subscriptions() {
 
     for client in [text(&other_api, "client_id"), text(&other_app, "api_key")] {
         let token = scene.world.token(client);
-        refused(&scene.world.get_with_token(&token, &scene.context_path()).await, 403);
+        refused(
+            &scene
+                .world
+                .get_with_token(&token, &scene.context_path())
+                .await,
+            403,
+        );
         refused(&scene.world.get_with_token(&token, unknown).await, 404);
     }
-    for path in [unknown, "/subscriptions/test/context", "/subscriptions/a%20b/context"] {
+    for path in [
+        unknown,
+        "/subscriptions/test/context",
+        "/subscriptions/a%20b/context",
+    ] {
         refused(&scene.get(path).await, 404);
     }
 }
@@ -237,7 +267,13 @@ async fn a_token_that_a_provider_received_opens_nothing() {
     for client in [text(&scene.api, "client_id"), text(&scene.app, "api_key")] {
         let token = scene.world.outbound_token(client);
         refused(&scene.world.get_with_token(&token, LIST).await, 401);
-        refused(&scene.world.get_with_token(&token, &scene.context_path()).await, 401);
+        refused(
+            &scene
+                .world
+                .get_with_token(&token, &scene.context_path())
+                .await,
+            401,
+        );
     }
 }
 
@@ -250,22 +286,35 @@ async fn everything_but_a_live_access_token_is_refused() {
     altered.replace_range(scene.token.len() - 8.., "AAAAAAAA");
 
     for path in [LIST.to_owned(), scene.context_path()] {
-        for token in [management.clone(), secret.clone(), altered.clone(), "x".to_owned()] {
+        for token in [
+            management.clone(),
+            secret.clone(),
+            altered.clone(),
+            "x".to_owned(),
+        ] {
             refused(&scene.world.get_with_token(&token, &path).await, 401);
         }
         let in_query = format!("{path}?access_token={}", scene.token);
         for request in [
             Request::builder().uri(&path),
             Request::builder().uri(in_query),
-            Request::builder().uri(&path).header(header::AUTHORIZATION, "Basic YTpi"),
+            Request::builder()
+                .uri(&path)
+                .header(header::AUTHORIZATION, "Basic YTpi"),
         ] {
-            refused(&scene.world.send(request.body(Body::empty()).unwrap()).await, 401);
+            refused(
+                &scene.world.send(request.body(Body::empty()).unwrap()).await,
+                401,
+            );
         }
         let twice = Request::builder()
             .uri(&path)
             .header(header::AUTHORIZATION, format!("Bearer {}", scene.token))
             .header(header::AUTHORIZATION, format!("Bearer {}", scene.token));
-        refused(&scene.world.send(twice.body(Body::empty()).unwrap()).await, 400);
+        refused(
+            &scene.world.send(twice.body(Body::empty()).unwrap()).await,
+            400,
+        );
     }
     scene.world.clock.advance(Duration::from_secs(3600));
     refused(&scene.get(LIST).await, 401);
@@ -276,15 +325,35 @@ async fn a_stopped_client_is_refused() {
     let scene = scene().await;
     let app = format!("/v1/apps/{}", text(&scene.app, "id"));
 
-    scene.world.act(&scene.developer, &format!("{app}/disable")).await.expect(200);
+    scene
+        .world
+        .act(&scene.developer, &format!("{app}/disable"))
+        .await
+        .expect(200);
     let disabled = scene.get(LIST).await.status.as_u16();
-    scene.world.act(&scene.developer, &format!("{app}/enable")).await.expect(200);
+    scene
+        .world
+        .act(&scene.developer, &format!("{app}/enable"))
+        .await
+        .expect(200);
     assert_eq!(scene.get(LIST).await.status, 200);
     let organization = format!("/v1/organizations/{}", scene.developer.organization());
-    scene.world.act(&scene.world.operator, &format!("{organization}/suspend")).await.expect(200);
+    scene
+        .world
+        .act(&scene.world.operator, &format!("{organization}/suspend"))
+        .await
+        .expect(200);
     let suspended = scene.get(LIST).await;
-    scene.world.act(&scene.world.operator, &format!("{organization}/resume")).await.expect(200);
-    scene.world.act(&scene.developer, &format!("{app}/revoke_tokens")).await.expect(200);
+    scene
+        .world
+        .act(&scene.world.operator, &format!("{organization}/resume"))
+        .await
+        .expect(200);
+    scene
+        .world
+        .act(&scene.developer, &format!("{app}/revoke_tokens"))
+        .await
+        .expect(200);
     let revoked = scene.get(LIST).await;
 
     assert!(matches!(disabled, 401 | 403), "{disabled}");
@@ -339,7 +408,10 @@ async fn answers_have_the_members_of_the_fixtures() {
     };
     let shape = |value: &Value| -> Vec<String> {
         let members = value.as_object().unwrap();
-        members.iter().map(|(name, value)| format!("{name}: {}", kind(value))).collect()
+        members
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", kind(value)))
+            .collect()
     };
 
     let list = scene.get(LIST).await.expect(200);
@@ -348,7 +420,10 @@ async fn answers_have_the_members_of_the_fixtures() {
 
     let wanted = fixture("subscriptions-list.json");
     assert_eq!(shape(&list), shape(&wanted));
-    assert_eq!(shape(&list["subscriptions"][0]), shape(&wanted["subscriptions"][0]));
+    assert_eq!(
+        shape(&list["subscriptions"][0]),
+        shape(&wanted["subscriptions"][0])
+    );
     let wanted = fixture("subscriptions-context.json");
     assert_eq!(shape(&context), shape(&wanted));
     for block in ["organizationInfo", "appInfo", "entityInfo", "solutionInfo"] {

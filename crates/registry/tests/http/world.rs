@@ -66,12 +66,19 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// The `code` of a problem; panics when the answer is none.
     pub(crate) fn code(&self) -> String {
-        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{}",
+            self.text
+        );
         let problem = self.json();
         assert_eq!(problem["status"], self.status.as_u16());
         problem["code"].as_str().unwrap().to_owned()
@@ -177,9 +184,17 @@ impl World {
         let world = Self::new().await;
         for (purpose, pair) in KeyPurpose::ALL.into_iter().zip(KEYS.chunks(2)) {
             let store = &world.state.store;
-            let acted = store.install_first_keys(purpose, &pair[0], &pair[1]).await.unwrap();
+            let acted = store
+                .install_first_keys(purpose, &pair[0], &pair[1])
+                .await
+                .unwrap();
             let seq = acted.seq.unwrap();
-            assert!(store.wait_for(seq, Duration::from_secs(5)).await.is_complete());
+            assert!(
+                store
+                    .wait_for(seq, Duration::from_secs(5))
+                    .await
+                    .is_complete()
+            );
         }
         world
     }
@@ -196,7 +211,11 @@ impl World {
             ..NewOrganization::default()
         };
         let authority = system(Action::Operate);
-        let acted = self.state.store.create_organization(&authority, new, None).await;
+        let acted = self
+            .state
+            .store
+            .create_organization(&authority, new, None)
+            .await;
         let organization = acted.unwrap().value.id;
         self.member(&organization, MemberRole::Owner).await
     }
@@ -214,7 +233,9 @@ impl World {
         let id = UserId::parse(id).unwrap();
         let authority = system(Action::Operate);
         let store = &self.state.store;
-        let made = store.create_management_token(&authority, &id, "test", None).await;
+        let made = store
+            .create_management_token(&authority, &id, "test", None)
+            .await;
         let (_, token) = made.unwrap().value;
         Person {
             id,
@@ -225,7 +246,13 @@ impl World {
 
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let (parts, body) = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .unwrap()
+            .into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         Answer {
             status: parts.status,
@@ -267,7 +294,8 @@ impl World {
     }
 
     pub(crate) async fn patch(&self, person: &Person, path: &str, body: Value) -> Answer {
-        self.ask_with(person, ("PATCH", path), Some(body), &[]).await
+        self.ask_with(person, ("PATCH", path), Some(body), &[])
+            .await
     }
 
     pub(crate) async fn delete(&self, person: &Person, path: &str) -> Answer {
@@ -359,8 +387,15 @@ async fn person(
         memberships: membership.into_iter().collect(),
     };
     let authority = system(Action::Operate);
-    let id = store.create_user(&authority, new, None).await.unwrap().value.id;
-    let made = store.create_management_token(&authority, &id, "test", None).await;
+    let id = store
+        .create_user(&authority, new, None)
+        .await
+        .unwrap()
+        .value
+        .id;
+    let made = store
+        .create_management_token(&authority, &id, "test", None)
+        .await;
     let (_, token) = made.unwrap().value;
     Person {
         id,
@@ -371,5 +406,7 @@ async fn person(
 
 /// A member of an answer that is a text.
 pub(crate) fn text<'a>(value: &'a Value, member: &str) -> &'a str {
-    value[member].as_str().unwrap_or_else(|| panic!("{member} of {value}"))
+    value[member]
+        .as_str()
+        .unwrap_or_else(|| panic!("{member} of {value}"))
 }

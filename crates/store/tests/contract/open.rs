@@ -112,7 +112,7 @@ fn the_file_is_its_owners_alone() {
             }
         }
 
-        assert!(modes.len() >= 2 && modes.iter().all(|mode| *mode == 0o600), "{modes:o?}");
+        assert!(modes.len() >= 2 && modes.iter().all(|mode| *mode == 0o600), "{modes:?}");
         world.end().await;
     });
 }

@@ -29,11 +29,21 @@ async fn an_id_is_made_of_the_name_and_stays_taken() {
     let made = world.post(&provider, "/v1/apis", body).await.expect(201);
 
     let id = text(&made, "id");
-    assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{id}");
+    assert!(
+        id.bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+        "{id}"
+    );
     assert_eq!(made["visibility"], "private");
-    world.delete(&provider, &format!("/v1/apis/{id}")).await.expect(200);
+    world
+        .delete(&provider, &format!("/v1/apis/{id}"))
+        .await
+        .expect(200);
     let body = json!({"organization_id": provider.organization(), "id": id, "name": "Another"});
-    assert_eq!(world.post(&provider, "/v1/apis", body).await.code(), "api_exists");
+    assert_eq!(
+        world.post(&provider, "/v1/apis", body).await.code(),
+        "api_exists"
+    );
 }
 
 #[tokio::test]
@@ -63,12 +73,19 @@ async fn a_public_api_is_seen_by_everybody_but_not_its_client() {
     assert!(api.get("client_id").is_none() && api.get("shared_with").is_none());
     assert_eq!(list["items"][0], api);
     for path in ["secrets", "instances"] {
-        let answer = world.get(&stranger, &format!("/v1/apis/v1-orders/{path}")).await;
+        let answer = world
+            .get(&stranger, &format!("/v1/apis/v1-orders/{path}"))
+            .await;
         assert_eq!(answer.code(), "not_found", "{path}");
     }
-    let changed = world.patch(&stranger, "/v1/apis/v1-orders", json!({"name": "Mine"})).await;
+    let changed = world
+        .patch(&stranger, "/v1/apis/v1-orders", json!({"name": "Mine"}))
+        .await;
     assert_eq!(changed.code(), "not_found");
-    assert_eq!(world.delete(&stranger, "/v1/apis/v1-orders").await.code(), "not_found");
+    assert_eq!(
+        world.delete(&stranger, "/v1/apis/v1-orders").await.code(),
+        "not_found"
+    );
 }
 
 #[tokio::test]
@@ -79,19 +96,31 @@ async fn a_private_api_is_seen_by_those_it_is_shared_with() {
     let stranger = world.owner_of("stranger").await;
     let body = json!({"organization_id": provider.organization(), "id": "v1-secret", "name": "S"});
     world.post(&provider, "/v1/apis", body).await.expect(201);
-    assert_eq!(world.get(&partner, "/v1/apis/v1-secret").await.code(), "not_found");
+    assert_eq!(
+        world.get(&partner, "/v1/apis/v1-secret").await.code(),
+        "not_found"
+    );
 
     let share = json!({"organization_id": partner.organization()});
-    let shared = world.post(&provider, "/v1/apis/v1-secret/shares", share).await.expect(200);
+    let shared = world
+        .post(&provider, "/v1/apis/v1-secret/shares", share)
+        .await
+        .expect(200);
 
     assert_eq!(shared["shared_with"], json!([partner.organization()]));
     let seen = world.get(&partner, "/v1/apis/v1-secret").await.expect(200);
     assert!(seen.get("shared_with").is_none());
-    assert_eq!(world.get(&stranger, "/v1/apis/v1-secret").await.code(), "not_found");
+    assert_eq!(
+        world.get(&stranger, "/v1/apis/v1-secret").await.code(),
+        "not_found"
+    );
 
     let path = format!("/v1/apis/v1-secret/shares/{}", partner.organization());
     world.delete(&provider, &path).await.expect(200);
-    assert_eq!(world.get(&partner, "/v1/apis/v1-secret").await.code(), "not_found");
+    assert_eq!(
+        world.get(&partner, "/v1/apis/v1-secret").await.code(),
+        "not_found"
+    );
 }
 
 #[tokio::test]
@@ -102,13 +131,19 @@ async fn an_api_made_private_says_so_in_the_snapshot() {
     world.api(&provider, "v1-orders").await;
     let visible = || {
         let snapshot = world.state.snapshot.load();
-        let api = snapshot.api(portcullis_core::ids::IdKey::of("v1-orders")).unwrap().clone();
+        let api = snapshot
+            .api(portcullis_core::ids::IdKey::of("v1-orders"))
+            .unwrap()
+            .clone();
         api.is_visible_to(developer.organization.as_ref().unwrap().key())
     };
     assert!(visible());
 
     let body = json!({"visibility": "private"});
-    let changed = world.patch(&provider, "/v1/apis/v1-orders", body).await.expect(200);
+    let changed = world
+        .patch(&provider, "/v1/apis/v1-orders", body)
+        .await
+        .expect(200);
 
     assert_eq!(changed["effect"]["confirmed"], 1);
     assert!(!visible());
@@ -124,8 +159,14 @@ async fn secrets_of_an_api_are_managed_like_those_of_an_app() {
     world.act(&provider, path).await.expect(201);
     assert_eq!(world.act(&provider, path).await.code(), "too_many_secrets");
     let first = text(&api["secret"], "id");
-    world.act(&provider, &format!("{path}/{first}/expire")).await.expect(200);
-    world.act(&provider, "/v1/apis/v1-orders/revoke_tokens").await.expect(200);
+    world
+        .act(&provider, &format!("{path}/{first}/expire"))
+        .await
+        .expect(200);
+    world
+        .act(&provider, "/v1/apis/v1-orders/revoke_tokens")
+        .await
+        .expect(200);
 
     let secrets = world.get(&provider, path).await.expect(200);
     assert_eq!(secrets["items"].as_array().unwrap().len(), 2);

@@ -28,7 +28,10 @@ async fn an_app_is_registered_and_its_secret_shown_once() {
     assert_eq!(text(&made, "api_key").len(), 32);
     let secret = text(&made, "api_secret");
     assert!(has_valid_checksum(secret));
-    assert_eq!(text(&made["secret"], "hint"), format!("pcs_…{}", &secret[secret.len() - 4..]));
+    assert_eq!(
+        text(&made["secret"], "hint"),
+        format!("pcs_…{}", &secret[secret.len() - 4..])
+    );
     // What was answered is in effect: the snapshot knows the client.
     let snapshot = world.state.snapshot.load();
     assert!(snapshot.client(IdKey::of(text(&made, "api_key"))).is_some());
@@ -59,7 +62,14 @@ async fn everything_wrong_with_an_app_is_said_at_once() {
 
     assert_eq!(
         answer.fields(),
-        ["status", "name", "description", "website", "callback_url", "apis[1]"]
+        [
+            "status",
+            "name",
+            "description",
+            "website",
+            "callback_url",
+            "apis[1]"
+        ]
     );
 }
 
@@ -83,9 +93,7 @@ async fn an_api_that_cannot_be_seen_cannot_be_selected() {
     let developer = world.owner_of("developer").await;
     let body = json!({"organization_id": provider.organization(), "id": "v1-secret", "name": "S"});
     world.post(&provider, "/v1/apis", body).await.expect(201);
-    let app = |apis: &str| {
-        json!({"organization_id": developer.organization(), "name": "App", "apis": [apis]})
-    };
+    let app = |apis: &str| json!({"organization_id": developer.organization(), "name": "App", "apis": [apis]});
 
     let private = world.post(&developer, "/v1/apps", app("v1-secret")).await;
     let unknown = world.post(&developer, "/v1/apps", app("v1-nothing")).await;
@@ -103,16 +111,25 @@ async fn a_repeated_request_makes_one_app_and_shows_no_secret() {
         async move {
             let body = json!({"organization_id": developer.organization(), "name": name});
             let key = [("idempotency-key", "same")];
-            world.ask_with(developer, ("POST", "/v1/apps"), Some(body), &key).await
+            world
+                .ask_with(developer, ("POST", "/v1/apps"), Some(body), &key)
+                .await
         }
     };
 
-    let (first, again, other) = (create("App").await, create("App").await, create("Other").await);
+    let (first, again, other) = (
+        create("App").await,
+        create("App").await,
+        create("Other").await,
+    );
 
     let (first, again) = (first.expect(201), again.expect(201));
     assert_eq!(first["id"], again["id"]);
     assert!(first["api_secret"].is_string() && again["api_secret"].is_null());
-    assert_eq!((other.status.as_u16(), other.code().as_str()), (409, "idempotency_key_reused"));
+    assert_eq!(
+        (other.status.as_u16(), other.code().as_str()),
+        (409, "idempotency_key_reused")
+    );
     let list = world.get(&developer, "/v1/apps").await.expect(200);
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
 }
@@ -126,7 +143,12 @@ async fn an_idempotency_key_is_visible_ascii() {
 
     for key in ["", " ", &long] {
         let fields = [("idempotency-key", key)];
-        let answer = world.ask_with(&developer, ("POST", "/v1/apps"), Some(body.clone()), &fields);
+        let answer = world.ask_with(
+            &developer,
+            ("POST", "/v1/apps"),
+            Some(body.clone()),
+            &fields,
+        );
         assert_eq!(answer.await.code(), "malformed_request", "{key:?}");
     }
 }
@@ -143,17 +165,29 @@ async fn a_disabled_app_is_out_of_the_snapshot_when_the_answer_comes() {
         record.is_some_and(|app| app.state == portcullis_core::app::AppState::Enabled)
     };
 
-    let disabled = world.act(&developer, &format!("{path}/disable")).await.expect(200);
+    let disabled = world
+        .act(&developer, &format!("{path}/disable"))
+        .await
+        .expect(200);
     assert_eq!(disabled["state"], "disabled");
     assert!(!is_enabled());
 
-    world.act(&developer, &format!("{path}/enable")).await.expect(200);
+    world
+        .act(&developer, &format!("{path}/enable"))
+        .await
+        .expect(200);
     assert!(is_enabled());
 
     let deleted = world.delete(&developer, &path).await.expect(200);
     assert_eq!(deleted["state"], "deleted");
     assert!(!is_enabled());
-    assert_eq!(world.act(&developer, &format!("{path}/enable")).await.code(), "app_deleted");
+    assert_eq!(
+        world
+            .act(&developer, &format!("{path}/enable"))
+            .await
+            .code(),
+        "app_deleted"
+    );
 }
 
 #[tokio::test]
@@ -165,7 +199,9 @@ async fn an_app_that_customers_use_is_not_deleted() {
     let app = world.app(&developer, &["v1-orders"]).await;
     world.subscription(&buyer, &app).await;
 
-    let answer = world.delete(&developer, &format!("/v1/apps/{}", text(&app, "id"))).await;
+    let answer = world
+        .delete(&developer, &format!("/v1/apps/{}", text(&app, "id")))
+        .await;
 
     assert_eq!(answer.code(), "app_has_subscriptions");
 }
@@ -188,13 +224,22 @@ async fn an_act_that_does_not_wait_says_how_far_it_is() {
         }
         other => panic!("{other}"),
     }
-    let change = world.get(&developer, &format!("/v1/changes/{seq}")).await.expect(200);
+    let change = world
+        .get(&developer, &format!("/v1/changes/{seq}"))
+        .await
+        .expect(200);
     assert_eq!(change["seq"], seq);
     assert_eq!(change["nodes"], 1);
     let wrong = world.act(&developer, &path.replace("none", "some")).await;
     assert_eq!(wrong.fields(), ["query"]);
-    assert_eq!(world.get(&developer, "/v1/changes/0").await.code(), "not_found");
-    assert_eq!(world.get(&developer, "/v1/changes/x").await.code(), "not_found");
+    assert_eq!(
+        world.get(&developer, "/v1/changes/0").await.code(),
+        "not_found"
+    );
+    assert_eq!(
+        world.get(&developer, "/v1/changes/x").await.code(),
+        "not_found"
+    );
 }
 
 #[tokio::test]
@@ -209,10 +254,16 @@ async fn a_secret_is_rotated_without_a_gap() {
     let second = answer.expect(201);
     assert!(has_valid_checksum(text(&second, "secret")));
     assert_ne!(text(&second, "id"), first);
-    assert_eq!(world.act(&developer, &path).await.code(), "too_many_secrets");
+    assert_eq!(
+        world.act(&developer, &path).await.code(),
+        "too_many_secrets"
+    );
 
     let at = json!({"at": "2026-01-02T00:00:00Z"});
-    let ended = world.post(&developer, &format!("{path}/{first}/expire"), at).await.expect(200);
+    let ended = world
+        .post(&developer, &format!("{path}/{first}/expire"), at)
+        .await
+        .expect(200);
     assert_eq!(ended["expires_at"], "2026-01-02T00:00:00Z");
     let secrets = world.get(&developer, &path).await.expect(200);
     assert_eq!(secrets["items"].as_array().unwrap().len(), 2);
@@ -237,8 +288,14 @@ async fn a_compromised_secret_ends_the_tokens_too() {
     assert_eq!(generation(), before);
 
     let contradictory = json!({"at": "2026-02-01T00:00:00Z", "compromised": true});
-    assert_eq!(world.post(&developer, &path, contradictory).await.fields(), ["at"]);
-    world.post(&developer, &path, json!({"compromised": true})).await.expect(200);
+    assert_eq!(
+        world.post(&developer, &path, contradictory).await.fields(),
+        ["at"]
+    );
+    world
+        .post(&developer, &path, json!({"compromised": true}))
+        .await
+        .expect(200);
     assert_eq!(generation(), before + 1);
 
     let revoke = format!("/v1/apps/{}/revoke_tokens", text(&app, "id"));
@@ -276,7 +333,10 @@ async fn a_member_of_several_organizations_names_the_one_meant() {
             {"organization_id": second.organization(), "role": "viewer"},
         ],
     });
-    let made = world.post(&world.operator, "/v1/users", body).await.expect(201);
+    let made = world
+        .post(&world.operator, "/v1/users", body)
+        .await
+        .expect(201);
     let both = world.token_of(text(&made, "id")).await;
     world.app(&second, &[]).await;
 
@@ -302,8 +362,16 @@ async fn pages_are_walked_and_wrong_ones_refused() {
     let mut path = "/v1/apps?limit=2".to_owned();
     loop {
         let page = world.get(&developer, &path).await.expect(200);
-        seen.extend(page["items"].as_array().unwrap().iter().map(|app| text(app, "id").to_owned()));
-        let Some(next) = page["next"].as_str() else { break };
+        seen.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|app| text(app, "id").to_owned()),
+        );
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
         path = format!("/v1/apps?limit=2&after={next}");
     }
 
@@ -311,11 +379,21 @@ async fn pages_are_walked_and_wrong_ones_refused() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), 5);
-    for query in ["limit=-1", "limit=0", "limit=x", "after=x", "sort=1;drop", "limit=1&limit=2"] {
+    for query in [
+        "limit=-1",
+        "limit=0",
+        "limit=x",
+        "after=x",
+        "sort=1;drop",
+        "limit=1&limit=2",
+    ] {
         let answer = world.get(&developer, &format!("/v1/apps?{query}")).await;
         assert_eq!(answer.status, 422, "{query}");
     }
-    let all = world.get(&developer, "/v1/apps?limit=1000000000").await.expect(200);
+    let all = world
+        .get(&developer, "/v1/apps?limit=1000000000")
+        .await
+        .expect(200);
     assert_eq!(all["items"].as_array().unwrap().len(), 5);
 }
 

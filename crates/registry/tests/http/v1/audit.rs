@@ -16,9 +16,20 @@ async fn every_act_leaves_an_entry_without_secrets() {
 
     let entries = answer.expect(200)["items"].as_array().unwrap().clone();
     let actions: Vec<&str> = entries.iter().map(|entry| text(entry, "action")).collect();
-    assert!(actions.iter().any(|action| action.contains("secret")), "{actions:?}");
-    assert!(entries.iter().all(|entry| entry["organization_id"] == developer.organization()));
-    for hidden in [text(&app, "api_secret"), text(&secret, "secret"), &developer.token] {
+    assert!(
+        actions.iter().any(|action| action.contains("secret")),
+        "{actions:?}"
+    );
+    assert!(
+        entries
+            .iter()
+            .all(|entry| entry["organization_id"] == developer.organization())
+    );
+    for hidden in [
+        text(&app, "api_secret"),
+        text(&secret, "secret"),
+        &developer.token,
+    ] {
         assert!(!answer.text.contains(hidden));
     }
 }
@@ -36,7 +47,11 @@ async fn entries_of_others_are_not_seen() {
     let all = world.get(&world.operator, &path).await.expect(200);
 
     let of_stranger = own["items"].as_array().unwrap().iter();
-    assert!(of_stranger.clone().all(|entry| entry["organization_id"] == stranger.organization()));
+    assert!(
+        of_stranger
+            .clone()
+            .all(|entry| entry["organization_id"] == stranger.organization())
+    );
     assert_eq!(others.code(), "not_found");
     assert!(!all["items"].as_array().unwrap().is_empty());
 }
@@ -53,7 +68,9 @@ async fn the_log_is_filtered_and_exported_as_lines() {
     let path = format!("/v1/audit?entity_id={}", text(&app, "id"));
     let one = world.get(&developer, &path).await.expect(200);
     let fields = [("accept", "application/x-ndjson")];
-    let lines = world.ask_with(&developer, ("GET", "/v1/audit?limit=1"), None, &fields).await;
+    let lines = world
+        .ask_with(&developer, ("GET", "/v1/audit?limit=1"), None, &fields)
+        .await;
 
     assert_eq!(one["items"].as_array().unwrap().len(), 1);
     assert_eq!(lines.header("content-type"), "application/x-ndjson");

@@ -27,14 +27,25 @@ async fn every_route_but_the_document_wants_a_token() {
     let world = World::new().await;
 
     for route in ROUTES {
-        let request = request(route.method, route.path).body(Body::empty()).unwrap();
+        let request = request(route.method, route.path)
+            .body(Body::empty())
+            .unwrap();
         let answer = world.send(request).await;
 
         if route.needs == Needs::Nothing {
             assert_eq!(answer.status, 200, "{} {}", route.method, route.path);
         } else {
-            assert_eq!(answer.code(), "token_missing", "{} {}", route.method, route.path);
-            assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"management\"");
+            assert_eq!(
+                answer.code(),
+                "token_missing",
+                "{} {}",
+                route.method,
+                route.path
+            );
+            assert_eq!(
+                answer.header("www-authenticate"),
+                "Bearer realm=\"management\""
+            );
         }
     }
 }
@@ -94,13 +105,25 @@ async fn a_malformed_authorization_is_refused() {
         ("Bearer ".to_owned(), "token_missing"),
         (format!("Bearer  {token}"), "token_of_another_kind"),
         (format!("Bearer {token}x"), "token_refused"),
-        (format!("Bearer {}", token.to_uppercase()), "token_of_another_kind"),
-        (format!("Bearer pcm_{}", "x".repeat(20_000)), "token_missing"),
+        (
+            format!("Bearer {}", token.to_uppercase()),
+            "token_of_another_kind",
+        ),
+        (
+            format!("Bearer pcm_{}", "x".repeat(20_000)),
+            "token_missing",
+        ),
     ] {
-        let request = Request::builder().uri("/v1/me").header(header::AUTHORIZATION, &value);
+        let request = Request::builder()
+            .uri("/v1/me")
+            .header(header::AUTHORIZATION, &value);
         let answer = world.send(request.body(Body::empty()).unwrap()).await;
 
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, code), "{value}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (401, code),
+            "{value}"
+        );
     }
 
     let twice = Request::builder()
@@ -116,7 +139,9 @@ async fn the_scheme_is_read_in_any_case() {
     let world = World::new().await;
     let value = format!("bearer {}", world.operator.token);
 
-    let request = Request::builder().uri("/v1/me").header(header::AUTHORIZATION, value);
+    let request = Request::builder()
+        .uri("/v1/me")
+        .header(header::AUTHORIZATION, value);
     let answer = world.send(request.body(Body::empty()).unwrap()).await;
 
     assert_eq!(answer.expect(200)["is_operator"], true);
@@ -127,14 +152,20 @@ async fn a_deleted_token_opens_nothing_from_that_moment_on() {
     let world = World::new().await;
     let provider = world.owner_of("provider").await;
     let body = json!({"name": "laptop"});
-    let made = world.post(&provider, "/v1/management_tokens", body).await.expect(201);
+    let made = world
+        .post(&provider, "/v1/management_tokens", body)
+        .await
+        .expect(201);
     let token = text(&made, "token");
     assert_eq!(world.get_with_token(token, "/v1/me").await.status, 200);
 
     let path = format!("/v1/management_tokens/{}", text(&made, "id"));
     world.delete(&provider, &path).await.expect(200);
 
-    assert_eq!(world.get_with_token(token, "/v1/me").await.code(), "token_refused");
+    assert_eq!(
+        world.get_with_token(token, "/v1/me").await.code(),
+        "token_refused"
+    );
     assert_eq!(world.get(&provider, "/v1/me").await.status, 200);
 }
 
@@ -143,13 +174,19 @@ async fn a_token_ends_at_its_date() {
     let world = World::new().await;
     let provider = world.owner_of("provider").await;
     let body = json!({"name": "short", "expires_at": "2026-01-01T01:00:00Z"});
-    let made = world.post(&provider, "/v1/management_tokens", body).await.expect(201);
+    let made = world
+        .post(&provider, "/v1/management_tokens", body)
+        .await
+        .expect(201);
     let token = text(&made, "token");
     assert_eq!(world.get_with_token(token, "/v1/me").await.status, 200);
 
     world.clock.advance(std::time::Duration::from_secs(3600));
 
-    assert_eq!(world.get_with_token(token, "/v1/me").await.code(), "token_refused");
+    assert_eq!(
+        world.get_with_token(token, "/v1/me").await.code(),
+        "token_refused"
+    );
     let past = json!({"name": "past", "expires_at": "2026-01-01T00:00:00Z"});
     let refused = world.post(&provider, "/v1/management_tokens", past).await;
     assert_eq!(refused.fields(), ["expires_at"]);
@@ -160,7 +197,10 @@ async fn a_person_sees_and_ends_only_own_tokens() {
     let world = World::new().await;
     let provider = world.owner_of("provider").await;
     let stranger = world.owner_of("stranger").await;
-    let own = world.get(&provider, "/v1/management_tokens").await.expect(200);
+    let own = world
+        .get(&provider, "/v1/management_tokens")
+        .await
+        .expect(200);
     let id = text(&own["items"][0], "id").to_owned();
     assert_eq!(own["items"].as_array().unwrap().len(), 1);
     assert!(!own.to_string().contains(&provider.token));
@@ -180,12 +220,19 @@ async fn an_operator_makes_the_first_token_of_others_and_nobody_else_does() {
     let stranger = world.owner_of("stranger").await;
     let body = json!({"name": "first", "user_id": owner.id.as_str()});
 
-    let by_stranger = world.post(&stranger, "/v1/management_tokens", body.clone()).await;
-    let by_operator = world.post(&world.operator, "/v1/management_tokens", body).await;
+    let by_stranger = world
+        .post(&stranger, "/v1/management_tokens", body.clone())
+        .await;
+    let by_operator = world
+        .post(&world.operator, "/v1/management_tokens", body)
+        .await;
 
     assert_eq!(by_stranger.code(), "forbidden");
     let made = by_operator.expect(201);
-    let me = world.get_with_token(text(&made, "token"), "/v1/me").await.expect(200);
+    let me = world
+        .get_with_token(text(&made, "token"), "/v1/me")
+        .await
+        .expect(200);
     assert_eq!(text(&me, "id"), owner.id.as_str());
 }
 
@@ -198,7 +245,10 @@ async fn a_token_says_whom_it_speaks_for() {
 
     assert_eq!(text(&me, "id"), provider.id.as_str());
     assert_eq!(me["is_operator"], false);
-    assert_eq!(me["memberships"][0]["organization_id"], provider.organization());
+    assert_eq!(
+        me["memberships"][0]["organization_id"],
+        provider.organization()
+    );
     assert_eq!(me["memberships"][0]["role"], "owner");
     assert!(me["token_id"].is_string());
 }
@@ -209,10 +259,18 @@ async fn what_only_operators_do_is_forbidden_to_owners() {
     let owner = world.owner_of("provider").await;
 
     for (method, path, body) in [
-        ("POST", "/v1/organizations", Some(json!({"name": "Another"}))),
+        (
+            "POST",
+            "/v1/organizations",
+            Some(json!({"name": "Another"})),
+        ),
         ("GET", "/v1/users", None),
         ("GET", "/v1/keys", None),
-        ("POST", "/v1/keys/rotate", Some(json!({"purpose": "client", "force": true}))),
+        (
+            "POST",
+            "/v1/keys/rotate",
+            Some(json!({"purpose": "client", "force": true})),
+        ),
         ("GET", "/v1/nodes", None),
         ("POST", "/v1/nodes/node-1/forget", None),
     ] {
@@ -223,14 +281,19 @@ async fn what_only_operators_do_is_forbidden_to_owners() {
     assert_eq!(world.act(&owner, &suspend).await.code(), "forbidden");
     let namespaces = format!("/v1/organizations/{}/namespaces", owner.organization());
     let body = json!({"namespace": "more"});
-    assert_eq!(world.post(&owner, &namespaces, body).await.code(), "forbidden");
+    assert_eq!(
+        world.post(&owner, &namespaces, body).await.code(),
+        "forbidden"
+    );
 }
 
 #[tokio::test]
 async fn a_viewer_looks_and_changes_nothing() {
     let world = World::new().await;
     let owner = world.owner_of("developer").await;
-    let viewer = world.member(owner.organization.as_ref().unwrap(), MemberRole::Viewer).await;
+    let viewer = world
+        .member(owner.organization.as_ref().unwrap(), MemberRole::Viewer)
+        .await;
     let api = world.api(&owner, "v1-orders").await;
     let app = world.app(&owner, &["v1-orders"]).await;
     let (app_path, api_path) = (
@@ -252,6 +315,9 @@ async fn a_viewer_looks_and_changes_nothing() {
     }
     let body = json!({"organization_id": owner.organization()});
     let activation = format!("{app_path}/subscriptions");
-    assert_eq!(world.post(&viewer, &activation, body).await.code(), "forbidden");
+    assert_eq!(
+        world.post(&viewer, &activation, body).await.code(),
+        "forbidden"
+    );
     assert_eq!(world.get(&viewer, "/v1/audit").await.code(), "forbidden");
 }

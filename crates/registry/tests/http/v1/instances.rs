@@ -22,7 +22,10 @@ async fn an_instance_is_made_of_a_specification() {
     let answer = world.post(&provider, PATH, instance("test")).await;
 
     let made = answer.expect(201);
-    assert_eq!(answer.header("location"), format!("{PATH}/{}", text(&made, "id")));
+    assert_eq!(
+        answer.header("location"),
+        format!("{PATH}/{}", text(&made, "id"))
+    );
     assert_eq!(text(&made, "gateway_path"), "/provider-test/orders/v1");
     assert_eq!(text(&made, "version"), "1.4.2");
     assert_eq!(made["simulations"], 1);
@@ -30,10 +33,19 @@ async fn an_instance_is_made_of_a_specification() {
     assert_eq!(made["base_path_upstream"], "keep");
     // What was answered is in effect: the gateway's table has the path, the API its test subscription.
     let snapshot = world.state.snapshot.load();
-    let found = snapshot.routes().find("/provider-test/orders/v1/orders").unwrap();
+    let found = snapshot
+        .routes()
+        .find("/provider-test/orders/v1/orders")
+        .unwrap();
     assert_eq!(found.instance.id.as_str(), text(&made, "id"));
-    assert!(snapshot.subscription(IdKey::of(text(&made, "test_subscription_id"))).is_some());
-    let spec = world.get(&provider, &format!("{}/spec", answer.header("location"))).await;
+    assert!(
+        snapshot
+            .subscription(IdKey::of(text(&made, "test_subscription_id")))
+            .is_some()
+    );
+    let spec = world
+        .get(&provider, &format!("{}/spec", answer.header("location")))
+        .await;
     assert_eq!(spec.text, SPEC);
     assert_eq!(spec.header("content-disposition"), "attachment");
     assert_eq!(spec.header("x-content-type-options"), "nosniff");
@@ -59,10 +71,15 @@ async fn an_instance_is_made_by_hand() {
 
     assert_eq!(made["environment"], "test");
     assert_eq!(made["base_path_upstream"], "strip");
-    assert_eq!((&made["streaming"], &made["pass_origin_fields"]), (&json!(true), &json!(true)));
+    assert_eq!(
+        (&made["streaming"], &made["pass_origin_fields"]),
+        (&json!(true), &json!(true))
+    );
     assert_eq!(made["has_spec"], false);
     assert!(made["warnings"][0].as_str().unwrap().contains("in clear"));
-    let spec = world.get(&provider, &format!("{PATH}/{}/spec", text(&made, "id"))).await;
+    let spec = world
+        .get(&provider, &format!("{PATH}/{}/spec", text(&made, "id")))
+        .await;
     assert_eq!(spec.code(), "not_found");
 }
 
@@ -102,7 +119,13 @@ async fn everything_wrong_with_an_instance_is_said_at_once() {
         "base_path_upstream": "drop",
     });
     let rest = world.post(&provider, PATH, rest).await.fields();
-    let expected = ["environment", "namespace", "base_path", "upstream_auth", "base_path_upstream"];
+    let expected = [
+        "environment",
+        "namespace",
+        "base_path",
+        "upstream_auth",
+        "base_path_upstream",
+    ];
     assert_eq!(rest, expected);
     let missing = json!({"environment": "test", "target_url": "https://8.8.8.8"});
     let missing = world.post(&provider, PATH, missing).await.fields();
@@ -114,7 +137,10 @@ async fn a_target_inside_is_refused() {
     let world = World::new().await;
     let provider = world.owner_of("provider").await;
     world.api(&provider, "v1-orders").await;
-    let made = world.post(&provider, PATH, instance("test")).await.expect(201);
+    let made = world
+        .post(&provider, PATH, instance("test"))
+        .await
+        .expect(201);
     let path = format!("{PATH}/{}", text(&made, "id"));
 
     for url in [
@@ -129,8 +155,14 @@ async fn a_target_inside_is_refused() {
     ] {
         let mut body = instance("dev");
         body["target_url"] = json!(url);
-        assert_eq!(world.post(&provider, PATH, body).await.fields(), ["target_url"], "{url}");
-        let patch = world.patch(&provider, &path, json!({"target_url": url})).await;
+        assert_eq!(
+            world.post(&provider, PATH, body).await.fields(),
+            ["target_url"],
+            "{url}"
+        );
+        let patch = world
+            .patch(&provider, &path, json!({"target_url": url}))
+            .await;
         assert_eq!(patch.fields(), ["target_url"], "{url}");
     }
 }
@@ -140,12 +172,18 @@ async fn a_path_is_one_instances() {
     let world = World::new().await;
     let provider = world.owner_of("provider").await;
     world.api(&provider, "v1-orders").await;
-    world.post(&provider, PATH, instance("test")).await.expect(201);
+    world
+        .post(&provider, PATH, instance("test"))
+        .await
+        .expect(201);
 
     let again = world.post(&provider, PATH, instance("test")).await;
     let elsewhere = world.post(&provider, PATH, instance("production")).await;
 
-    assert_eq!((again.status.as_u16(), again.code().as_str()), (409, "base_path_taken"));
+    assert_eq!(
+        (again.status.as_u16(), again.code().as_str()),
+        (409, "base_path_taken")
+    );
     assert_eq!(elsewhere.expect(201)["gateway_path"], "/provider/orders/v1");
 }
 
@@ -169,19 +207,31 @@ async fn an_instance_is_changed_but_not_moved() {
     let world = World::new().await;
     let provider = world.owner_of("provider").await;
     world.api(&provider, "v1-orders").await;
-    let made = world.post(&provider, PATH, instance("test")).await.expect(201);
+    let made = world
+        .post(&provider, PATH, instance("test"))
+        .await
+        .expect(201);
     let path = format!("{PATH}/{}", text(&made, "id"));
 
     let moved = json!({"environment": "dev", "namespace": "provider", "base_path": "/x"});
     let moved = world.patch(&provider, &path, moved).await;
     let body = json!({"target_url": "https://8.8.4.4", "streaming": true});
     let changed = world.patch(&provider, &path, body).await.expect(200);
-    let without = world.patch(&provider, &path, json!({"spec": null})).await.expect(200);
+    let without = world
+        .patch(&provider, &path, json!({"spec": null}))
+        .await
+        .expect(200);
 
     assert_eq!(moved.fields(), ["base_path", "environment", "namespace"]);
     assert_eq!(changed["target_url"], "https://8.8.4.4");
-    assert_eq!((&changed["streaming"], &changed["has_spec"]), (&json!(true), &json!(true)));
-    assert_eq!((&without["has_spec"], &without["simulations"]), (&json!(false), &json!(0)));
+    assert_eq!(
+        (&changed["streaming"], &changed["has_spec"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(
+        (&without["has_spec"], &without["simulations"]),
+        (&json!(false), &json!(0))
+    );
     assert_eq!(without["streaming"], true);
     assert_eq!(without["version"], "1.4.2");
 }
@@ -191,7 +241,10 @@ async fn a_deleted_instance_answers_no_more() {
     let world = World::new().await;
     let provider = world.owner_of("provider").await;
     world.api(&provider, "v1-orders").await;
-    let made = world.post(&provider, PATH, instance("test")).await.expect(201);
+    let made = world
+        .post(&provider, PATH, instance("test"))
+        .await
+        .expect(201);
     let path = format!("{PATH}/{}", text(&made, "id"));
 
     let gone = world.delete(&provider, &path).await.expect(200);
@@ -208,7 +261,10 @@ async fn an_instance_is_found_below_its_own_api_alone() {
     let provider = world.owner_of("provider").await;
     world.api(&provider, "v1-orders").await;
     world.api(&provider, "v1-other").await;
-    let made = world.post(&provider, PATH, instance("test")).await.expect(201);
+    let made = world
+        .post(&provider, PATH, instance("test"))
+        .await
+        .expect(201);
 
     let path = format!("/v1/apis/v1-other/instances/{}", text(&made, "id"));
 
@@ -235,7 +291,10 @@ async fn a_specification_that_means_harm_is_refused_quickly() {
     for size in [1_100_000, 50_000_000] {
         let mut body = instance("test");
         body["spec"] = json!("x".repeat(size));
-        assert_eq!(world.post(&provider, PATH, body).await.code(), "body_too_large");
+        assert_eq!(
+            world.post(&provider, PATH, body).await.code(),
+            "body_too_large"
+        );
     }
 }
 

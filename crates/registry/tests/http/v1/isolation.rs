@@ -30,7 +30,10 @@ async fn scene() -> Scene {
     let body = json!({
         "environment": "test", "base_path": "/own/v1", "version": "1", "target_url": "https://8.8.8.8",
     });
-    let instance = world.post(&owner, "/v1/apis/v1-own/instances", body).await.expect(201);
+    let instance = world
+        .post(&owner, "/v1/apis/v1-own/instances", body)
+        .await
+        .expect(201);
     let app = world.app(&owner, &["v1-own"]).await;
     let subscription = world.subscription(&buyer, &app).await;
     let name = || Some(json!({"name": "Mine"}));
@@ -44,7 +47,12 @@ async fn scene() -> Scene {
     add("PATCH", "/v1/organizations/{}", name(), id);
     add("POST", "/v1/organizations/{}/suspend", None, id);
     add("POST", "/v1/organizations/{}/resume", None, id);
-    add("POST", "/v1/organizations/{}/namespaces", Some(json!({"namespace": "mine"})), id);
+    add(
+        "POST",
+        "/v1/organizations/{}/namespaces",
+        Some(json!({"namespace": "mine"})),
+        id,
+    );
     for list in ["apps", "apis", "subscriptions", "audit"] {
         add("GET", &format!("/v1/{list}?organization_id={{}}"), None, id);
     }
@@ -57,7 +65,10 @@ async fn scene() -> Scene {
     add("GET", "/v1/apps/{}/secrets", None, id);
     add("POST", "/v1/apps/{}/secrets", None, id);
     add("POST", "/v1/apps/{}/revoke_tokens", None, id);
-    let secret = format!("/v1/apps/{{}}/secrets/{}/expire", text(&app["secret"], "id"));
+    let secret = format!(
+        "/v1/apps/{{}}/secrets/{}/expire",
+        text(&app["secret"], "id")
+    );
     add("POST", &secret, None, id);
     let id = text(&api, "id");
     add("GET", "/v1/apis/{}", None, id);
@@ -66,15 +77,33 @@ async fn scene() -> Scene {
     add("GET", "/v1/apis/{}/secrets", None, id);
     add("POST", "/v1/apis/{}/secrets", None, id);
     add("POST", "/v1/apis/{}/revoke_tokens", None, id);
-    add("POST", "/v1/apis/{}/shares", Some(json!({"organization_id": stranger.organization()})), id);
-    add("DELETE", &format!("/v1/apis/{{}}/shares/{}", buyer.organization()), None, id);
-    let secret = format!("/v1/apis/{{}}/secrets/{}/expire", text(&api["secret"], "id"));
+    add(
+        "POST",
+        "/v1/apis/{}/shares",
+        Some(json!({"organization_id": stranger.organization()})),
+        id,
+    );
+    add(
+        "DELETE",
+        &format!("/v1/apis/{{}}/shares/{}", buyer.organization()),
+        None,
+        id,
+    );
+    let secret = format!(
+        "/v1/apis/{{}}/secrets/{}/expire",
+        text(&api["secret"], "id")
+    );
     add("POST", &secret, None, id);
     add("GET", "/v1/apis/{}/instances", None, id);
     let id = text(&instance, "id");
     add("GET", "/v1/apis/v1-own/instances/{}", None, id);
     add("GET", "/v1/apis/v1-own/instances/{}/spec", None, id);
-    add("PATCH", "/v1/apis/v1-own/instances/{}", Some(json!({"streaming": true})), id);
+    add(
+        "PATCH",
+        "/v1/apis/v1-own/instances/{}",
+        Some(json!({"streaming": true})),
+        id,
+    );
     add("DELETE", "/v1/apis/v1-own/instances/{}", None, id);
     let id = text(&subscription, "id");
     add("GET", "/v1/subscriptions/{}", None, id);
@@ -94,7 +123,10 @@ async fn a_stranger_finds_nothing_and_cannot_tell_it_from_what_is_not_there() {
 
     for (method, path, body, id) in &scene.requests {
         let ask = async |path: &str| {
-            scene.world.ask_with(&scene.stranger, (method, path), body.clone(), &[]).await
+            scene
+                .world
+                .ask_with(&scene.stranger, (method, path), body.clone(), &[])
+                .await
         };
         let foreign = ask(path).await;
         let unknown = ask(&path.replace(id, UNKNOWN)).await;
@@ -110,10 +142,22 @@ async fn a_stranger_makes_nothing_for_others() {
     let owner = &scene.requests[0].3;
 
     for (path, body) in [
-        ("/v1/apps", json!({"organization_id": owner, "name": "Mine"})),
-        ("/v1/apis", json!({"organization_id": owner, "name": "Mine"})),
-        ("/v1/apps", json!({"organization_id": scene.stranger.organization(), "name": "Mine", "apis": ["v1-own"]})),
-        ("/v1/apis/v1-own/instances", json!({"environment": "dev", "target_url": "https://8.8.8.8"})),
+        (
+            "/v1/apps",
+            json!({"organization_id": owner, "name": "Mine"}),
+        ),
+        (
+            "/v1/apis",
+            json!({"organization_id": owner, "name": "Mine"}),
+        ),
+        (
+            "/v1/apps",
+            json!({"organization_id": scene.stranger.organization(), "name": "Mine", "apis": ["v1-own"]}),
+        ),
+        (
+            "/v1/apis/v1-own/instances",
+            json!({"environment": "dev", "target_url": "https://8.8.8.8"}),
+        ),
     ] {
         let answer = scene.world.post(&scene.stranger, path, body).await;
         assert_eq!(answer.code(), "not_found", "{path}");

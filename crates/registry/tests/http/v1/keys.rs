@@ -21,19 +21,36 @@ async fn keys_rotate_from_next_to_current_to_retired() {
     let before = before.expect(200);
     let rotate = json!({"purpose": "client"});
 
-    let early = world.post(&world.operator, "/v1/keys/rotate", rotate.clone()).await;
-    assert_eq!((early.status.as_u16(), early.code().as_str()), (409, "key_too_young"));
+    let early = world
+        .post(&world.operator, "/v1/keys/rotate", rotate.clone())
+        .await;
+    assert_eq!(
+        (early.status.as_u16(), early.code().as_str()),
+        (409, "key_too_young")
+    );
     world.clock.advance(Duration::from_secs(3600));
-    let now = world.post(&world.operator, "/v1/keys/rotate", rotate).await.expect(200);
+    let now = world
+        .post(&world.operator, "/v1/keys/rotate", rotate)
+        .await
+        .expect(200);
 
     let after = world.get(&world.operator, "/v1/keys").await.expect(200);
     assert_eq!(in_state(&before, "client", "next"), [text(&now, "id")]);
     assert_eq!(in_state(&after, "client", "current"), [text(&now, "id")]);
-    assert_eq!(in_state(&after, "client", "retired"), in_state(&before, "client", "current"));
+    assert_eq!(
+        in_state(&after, "client", "retired"),
+        in_state(&before, "client", "current")
+    );
     assert_eq!(in_state(&after, "client", "next").len(), 1);
-    assert_eq!(in_state(&after, "outbound", "current"), in_state(&before, "outbound", "current"));
+    assert_eq!(
+        in_state(&after, "outbound", "current"),
+        in_state(&before, "outbound", "current")
+    );
     let forced = json!({"purpose": "client", "force": true});
-    world.post(&world.operator, "/v1/keys/rotate", forced).await.expect(200);
+    world
+        .post(&world.operator, "/v1/keys/rotate", forced)
+        .await
+        .expect(200);
 }
 
 #[tokio::test]
@@ -51,9 +68,13 @@ async fn a_key_has_one_of_two_purposes() {
 async fn first_keys_are_made_once() {
     let world = World::new().await;
 
-    portcullis_registry::bootstrap::ensure_keys(&world.state.store).await.unwrap();
+    portcullis_registry::bootstrap::ensure_keys(&world.state.store)
+        .await
+        .unwrap();
     let first = world.get(&world.operator, "/v1/keys").await.expect(200);
-    portcullis_registry::bootstrap::ensure_keys(&world.state.store).await.unwrap();
+    portcullis_registry::bootstrap::ensure_keys(&world.state.store)
+        .await
+        .unwrap();
     let second = world.get(&world.operator, "/v1/keys").await.expect(200);
 
     assert_eq!(first, second);

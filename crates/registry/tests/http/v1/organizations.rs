@@ -21,7 +21,10 @@ async fn an_operator_makes_an_organization() {
     let answer = world.post(&world.operator, "/v1/organizations", body).await;
 
     let made = answer.expect(201);
-    assert_eq!(answer.header("location"), format!("/v1/organizations/{}", text(&made, "id")));
+    assert_eq!(
+        answer.header("location"),
+        format!("/v1/organizations/{}", text(&made, "id"))
+    );
     assert_eq!(answer.header("etag"), "\"1\"");
     assert_eq!(text(&made, "name"), "Super Car Dealership");
     assert_eq!(text(&made, "contact_email"), "sales@example.com");
@@ -75,14 +78,25 @@ async fn a_namespace_belongs_to_one_organization() {
     let path = |organization: &str| format!("/v1/organizations/{organization}/namespaces");
 
     let own = world
-        .post(&world.operator, &path(first.organization()), json!({"namespace": "trucks"}))
+        .post(
+            &world.operator,
+            &path(first.organization()),
+            json!({"namespace": "trucks"}),
+        )
         .await;
     let taken = world
-        .post(&world.operator, &path(second.organization()), json!({"namespace": "cars"}))
+        .post(
+            &world.operator,
+            &path(second.organization()),
+            json!({"namespace": "cars"}),
+        )
         .await;
 
     assert_eq!(own.expect(200)["namespaces"], json!(["cars", "trucks"]));
-    assert_eq!((taken.status.as_u16(), taken.code().as_str()), (409, "namespace_taken"));
+    assert_eq!(
+        (taken.status.as_u16(), taken.code().as_str()),
+        (409, "namespace_taken")
+    );
 }
 
 #[tokio::test]
@@ -93,7 +107,10 @@ async fn a_member_sees_own_organizations_and_an_operator_every_one() {
     world.owner_of("boats").await;
 
     let own = world.get(&owner, "/v1/organizations").await.expect(200);
-    let all = world.get(&world.operator, "/v1/organizations?limit=1").await.expect(200);
+    let all = world
+        .get(&world.operator, "/v1/organizations?limit=1")
+        .await
+        .expect(200);
 
     assert_eq!(own["items"].as_array().unwrap().len(), 1);
     assert_eq!(text(&own["items"][0], "id"), owner.organization());
@@ -114,7 +131,9 @@ async fn of_two_edits_of_one_version_the_second_is_refused() {
         let (world, owner, path, tag) = (&world, &owner, &path, &tag);
         async move {
             let body = Some(json!({"name": name}));
-            world.ask_with(owner, ("PATCH", path), body, &[("if-match", tag)]).await
+            world
+                .ask_with(owner, ("PATCH", path), body, &[("if-match", tag)])
+                .await
         }
     };
 
@@ -122,15 +141,22 @@ async fn of_two_edits_of_one_version_the_second_is_refused() {
 
     assert_eq!(first.expect(200)["name"], "First");
     assert_eq!(first.header("etag"), "\"2\"");
-    assert_eq!((second.status.as_u16(), second.code().as_str()), (412, "stale_version"));
+    assert_eq!(
+        (second.status.as_u16(), second.code().as_str()),
+        (412, "stale_version")
+    );
     for foreign in ["W/\"2\"", "2", "\"x\""] {
         let body = Some(json!({"name": "Third"}));
         let fields = [("if-match", foreign)];
-        let answer = world.ask_with(&owner, ("PATCH", &path), body, &fields).await;
+        let answer = world
+            .ask_with(&owner, ("PATCH", &path), body, &fields)
+            .await;
         assert_eq!(answer.status, 412, "{foreign}");
     }
     let body = Some(json!({"name": "Third"}));
-    let any = world.ask_with(&owner, ("PATCH", &path), body, &[("if-match", "*")]).await;
+    let any = world
+        .ask_with(&owner, ("PATCH", &path), body, &[("if-match", "*")])
+        .await;
     assert_eq!(any.expect(200)["name"], "Third");
 }
 
@@ -140,9 +166,18 @@ async fn a_suspended_organization_can_be_resumed() {
     let owner = world.owner_of("cars").await;
     let path = format!("/v1/organizations/{}", owner.organization());
 
-    let suspended = world.act(&world.operator, &format!("{path}/suspend")).await.expect(200);
-    let again = world.act(&world.operator, &format!("{path}/suspend")).await.expect(200);
-    let resumed = world.act(&world.operator, &format!("{path}/resume")).await.expect(200);
+    let suspended = world
+        .act(&world.operator, &format!("{path}/suspend"))
+        .await
+        .expect(200);
+    let again = world
+        .act(&world.operator, &format!("{path}/suspend"))
+        .await
+        .expect(200);
+    let resumed = world
+        .act(&world.operator, &format!("{path}/resume"))
+        .await
+        .expect(200);
 
     assert_eq!(suspended["state"], "suspended");
     assert_eq!(suspended["effect"]["confirmed"], 1);
@@ -162,7 +197,9 @@ async fn an_admin_changes_the_organization_and_a_developer_does_not() {
     let path = format!("/v1/organizations/{organization}");
 
     let by_admin = world.patch(&admin, &path, json!({"name": "Cars"})).await;
-    let by_developer = world.patch(&developer, &path, json!({"name": "Mine"})).await;
+    let by_developer = world
+        .patch(&developer, &path, json!({"name": "Mine"}))
+        .await;
 
     assert_eq!(by_admin.expect(200)["name"], "Cars");
     assert_eq!(by_developer.code(), "forbidden");

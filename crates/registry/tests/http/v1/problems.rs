@@ -9,7 +9,11 @@ use crate::world::{Answer, World};
 /// The answer as it is sent, with a line for each member.
 fn golden(answer: &Answer) -> String {
     let body = answer.text.replace(",\"", ",\n\"");
-    format!("{} {}\n{body}", answer.status.as_u16(), answer.header("content-type"))
+    format!(
+        "{} {}\n{body}",
+        answer.status.as_u16(),
+        answer.header("content-type")
+    )
 }
 
 const ID: [(&str, &str); 1] = [("request-id", "test-request")];
@@ -19,7 +23,9 @@ async fn a_validation_problem_names_every_field() {
     let world = World::new().await;
     let body = json!({"nme": "App", "organization_id": 5});
 
-    let answer = world.ask_with(&world.operator, ("POST", "/v1/apps"), Some(body), &ID).await;
+    let answer = world
+        .ask_with(&world.operator, ("POST", "/v1/apps"), Some(body), &ID)
+        .await;
 
     insta::assert_snapshot!(golden(&answer), @r#"
     422 application/problem+json
@@ -42,7 +48,9 @@ async fn a_missing_thing_says_what_to_check() {
     let world = World::new().await;
     let path = "/v1/apps/6f1e8a2c-7c55-4f0b-9b39-0c4d7d2f6a11";
 
-    let answer = world.ask_with(&world.operator, ("GET", path), None, &ID).await;
+    let answer = world
+        .ask_with(&world.operator, ("GET", path), None, &ID)
+        .await;
 
     insta::assert_snapshot!(golden(&answer), @r#"
     404 application/problem+json
@@ -60,7 +68,9 @@ async fn a_missing_thing_says_what_to_check() {
 #[tokio::test]
 async fn a_missing_token_says_where_to_get_one() {
     let world = World::new().await;
-    let request = Request::builder().uri("/v1/me").header("request-id", "test-request");
+    let request = Request::builder()
+        .uri("/v1/me")
+        .header("request-id", "test-request");
 
     let answer = world.send(request.body(Body::empty()).unwrap()).await;
 
@@ -82,7 +92,10 @@ async fn every_problem_leads_to_a_page_about_it() {
 
     let answer = world.get(&world.operator, "/v1/nothing").await;
 
-    assert_eq!(answer.json()["type"], "http://localhost:8080/docs/errors/path_unknown");
+    assert_eq!(
+        answer.json()["type"],
+        "http://localhost:8080/docs/errors/path_unknown"
+    );
 }
 
 #[tokio::test]
@@ -90,10 +103,19 @@ async fn an_unknown_path_and_a_wrong_method_are_problems_too() {
     let world = World::new().await;
 
     for path in ["/v1", "/v1/", "/v1/nothing", "/v1/apps/x/y/z", "/v1/apps/"] {
-        assert_eq!(world.get(&world.operator, path).await.code(), "path_unknown", "{path}");
+        assert_eq!(
+            world.get(&world.operator, path).await.code(),
+            "path_unknown",
+            "{path}"
+        );
     }
-    let answer = world.ask_with(&world.operator, ("PUT", "/v1/apps"), None, &[]).await;
-    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (405, "method_not_allowed"));
+    let answer = world
+        .ask_with(&world.operator, ("PUT", "/v1/apps"), None, &[])
+        .await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code().as_str()),
+        (405, "method_not_allowed")
+    );
     let mut allowed: Vec<&str> = answer.header("allow").split(',').collect();
     allowed.sort_unstable();
     assert_eq!(allowed, ["GET", "HEAD", "POST"]);
@@ -106,12 +128,19 @@ async fn a_body_that_cannot_be_read_is_refused() {
         let request = Request::builder()
             .method("POST")
             .uri("/v1/organizations")
-            .header(header::AUTHORIZATION, format!("Bearer {}", world.operator.token))
+            .header(
+                header::AUTHORIZATION,
+                format!("Bearer {}", world.operator.token),
+            )
             .header(header::CONTENT_TYPE, content_type);
         world.send(request.body(Body::from(body)).unwrap()).await
     };
     let json = "application/json; charset=utf-8";
-    let deep = format!("{{\"name\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+    let deep = format!(
+        "{{\"name\":{}{}}}",
+        "[".repeat(200_000),
+        "]".repeat(200_000)
+    );
     let too_large = format!("{{\"name\":\"{}\"}}", "x".repeat(1024 * 1024));
 
     for (content_type, body, status) in [
@@ -127,7 +156,12 @@ async fn a_body_that_cannot_be_read_is_refused() {
         ("", b"{\"name\":\"x\"}".to_vec(), 415),
     ] {
         let answer = send(content_type, body).await;
-        assert_eq!(answer.status.as_u16(), status, "{content_type} {}", answer.text);
+        assert_eq!(
+            answer.status.as_u16(),
+            status,
+            "{content_type} {}",
+            answer.text
+        );
         answer.code();
     }
 }
@@ -139,7 +173,12 @@ async fn a_bad_request_id_is_replaced() {
 
     for bad in ["", "a b", &long] {
         let answer = world
-            .ask_with(&world.operator, ("GET", "/v1/me"), None, &[("request-id", bad)])
+            .ask_with(
+                &world.operator,
+                ("GET", "/v1/me"),
+                None,
+                &[("request-id", bad)],
+            )
             .await;
         assert_eq!(answer.header("request-id").len(), 36, "{bad:?}");
     }
@@ -149,9 +188,14 @@ async fn a_bad_request_id_is_replaced() {
 async fn the_document_is_served_to_everybody() {
     let world = World::new().await;
 
-    let request = Request::builder().uri("/v1/openapi.json").body(Body::empty());
+    let request = Request::builder()
+        .uri("/v1/openapi.json")
+        .body(Body::empty());
     let answer = world.send(request.unwrap()).await;
 
     assert_eq!(answer.header("content-type"), "application/json");
-    assert_eq!(answer.expect(200), serde_json::to_value(portcullis_registry::openapi()).unwrap());
+    assert_eq!(
+        answer.expect(200),
+        serde_json::to_value(portcullis_registry::openapi()).unwrap()
+    );
 }

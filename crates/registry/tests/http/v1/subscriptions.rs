@@ -58,7 +58,10 @@ impl Scene {
         let now = portcullis_core::clock::Clock::now(self.world.clock.as_ref());
         let token = self.world.token(text(&self.app, "api_key"));
         let token = portcullis_core::access_token::verify(&token, snapshot.keys(), &rules(), now);
-        let route = snapshot.routes().find("/provider/orders/v1/orders").unwrap();
+        let route = snapshot
+            .routes()
+            .find("/provider/orders/v1/orders")
+            .unwrap();
         let call = Call {
             token: &token.unwrap(),
             subscription_id: Some(text(subscription, "id")),
@@ -122,7 +125,11 @@ async fn an_operator_cancels() {
     let subscription = scene.activate().await;
     let path = format!("/v1/subscriptions/{}/end", text(&subscription, "id"));
 
-    let cancelled = scene.world.act(&scene.world.operator, &path).await.expect(200);
+    let cancelled = scene
+        .world
+        .act(&scene.world.operator, &path)
+        .await
+        .expect(200);
 
     assert_eq!(cancelled["state"], "cancelled");
 }
@@ -138,13 +145,19 @@ async fn a_role_without_the_right_ends_nothing() {
     for person in [
         scene.world.member(&buyer, MemberRole::Viewer).await,
         scene.world.member(&buyer, MemberRole::AppDeveloper).await,
-        scene.world.member(&developer, MemberRole::ApiDeveloper).await,
+        scene
+            .world
+            .member(&developer, MemberRole::ApiDeveloper)
+            .await,
     ] {
         let answer = scene.world.act(&person, &format!("{path}/end")).await;
         assert_eq!(answer.code(), "forbidden");
     }
     for act in ["suspend", "resume"] {
-        let answer = scene.world.act(&scene.buyer, &format!("{path}/{act}")).await;
+        let answer = scene
+            .world
+            .act(&scene.buyer, &format!("{path}/{act}"))
+            .await;
         assert_eq!(answer.code(), "forbidden", "{act}");
     }
     for person in [&scene.stranger, &scene.provider] {
@@ -162,15 +175,33 @@ async fn a_suspended_subscription_goes_on_after_resume() {
     let subscription = scene.activate().await;
     let path = format!("/v1/subscriptions/{}", text(&subscription, "id"));
 
-    let suspended = scene.world.act(&scene.developer, &format!("{path}/suspend")).await.expect(200);
+    let suspended = scene
+        .world
+        .act(&scene.developer, &format!("{path}/suspend"))
+        .await
+        .expect(200);
     assert_eq!(suspended["state"], "suspended");
-    assert_eq!(scene.call(&subscription), Err(Denial::SubscriptionSuspended));
+    assert_eq!(
+        scene.call(&subscription),
+        Err(Denial::SubscriptionSuspended)
+    );
 
-    scene.world.act(&scene.developer, &format!("{path}/resume")).await.expect(200);
+    scene
+        .world
+        .act(&scene.developer, &format!("{path}/resume"))
+        .await
+        .expect(200);
     assert_eq!(scene.call(&subscription), Ok(()));
 
-    scene.world.act(&scene.buyer, &format!("{path}/end")).await.expect(200);
-    let late = scene.world.act(&scene.developer, &format!("{path}/resume")).await;
+    scene
+        .world
+        .act(&scene.buyer, &format!("{path}/end"))
+        .await
+        .expect(200);
+    let late = scene
+        .world
+        .act(&scene.developer, &format!("{path}/resume"))
+        .await;
     assert_eq!(late.code(), "subscription_ended");
 }
 
@@ -227,12 +258,19 @@ async fn a_subscription_ends_by_its_date_and_the_job_says_so() {
         "organization_id": scene.buyer.organization(),
         "ends_at": "2026-01-01T00:00:00Z",
     });
-    assert_eq!(scene.world.post(&scene.buyer, &path, past).await.fields(), ["ends_at"]);
+    assert_eq!(
+        scene.world.post(&scene.buyer, &path, past).await.fields(),
+        ["ends_at"]
+    );
     let body = json!({
         "organization_id": scene.buyer.organization(),
         "ends_at": "2026-01-01T00:10:00Z",
     });
-    let subscription = scene.world.post(&scene.buyer, &path, body).await.expect(201);
+    let subscription = scene
+        .world
+        .post(&scene.buyer, &path, body)
+        .await
+        .expect(201);
     assert_eq!(scene.call(&subscription), Ok(()));
 
     scene.world.clock.advance(Duration::from_secs(600));
@@ -263,12 +301,19 @@ async fn each_party_lists_its_own_subscriptions() {
     assert_eq!(real(&list(&scene.developer, "").await), 1);
     assert_eq!(real(&list(&scene.provider, "").await), 0);
     assert_eq!(real(&list(&scene.stranger, "").await), 0);
-    let query = format!("app_id={}&state=active&buyer_id={}", text(&scene.app, "id"), scene.buyer.organization());
+    let query = format!(
+        "app_id={}&state=active&buyer_id={}",
+        text(&scene.app, "id"),
+        scene.buyer.organization()
+    );
     let found = list(&scene.world.operator, &query).await;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0]["id"], subscription["id"]);
     assert!(list(&scene.buyer, "state=expired").await.is_empty());
-    let wrong = scene.world.get(&scene.buyer, "/v1/subscriptions?state=gone").await;
+    let wrong = scene
+        .world
+        .get(&scene.buyer, "/v1/subscriptions?state=gone")
+        .await;
     assert_eq!(wrong.fields(), ["state"]);
 }
 
@@ -277,7 +322,10 @@ async fn a_test_subscription_is_not_ended() {
     let scene = scene().await;
     let id = text(&scene.app, "test_subscription_id");
 
-    let answer = scene.world.act(&scene.developer, &format!("/v1/subscriptions/{id}/end")).await;
+    let answer = scene
+        .world
+        .act(&scene.developer, &format!("/v1/subscriptions/{id}/end"))
+        .await;
 
     assert_eq!(answer.code(), "test_subscription");
     let snapshot = scene.world.state.snapshot.load();

@@ -20,10 +20,19 @@ async fn an_operator_makes_a_person_who_can_sign_in() {
     let made = answer.expect(201);
     assert_eq!(text(&made, "email"), "new.person@example.com");
     assert!(!answer.text.contains("correct horse") && !answer.text.contains("argon2"));
-    let stored = world.state.store.user_by_email("new.person@example.com").await.unwrap();
+    let stored = world
+        .state
+        .store
+        .user_by_email("new.person@example.com")
+        .await
+        .unwrap();
     let (user, hash) = stored.unwrap();
     assert_eq!(user.id.as_str(), text(&made, "id"));
-    let matches = world.state.settings.passwords.matches("correct horse battery".to_owned(), hash);
+    let matches = world
+        .state
+        .settings
+        .passwords
+        .matches("correct horse battery".to_owned(), hash);
     assert!(matches.await.unwrap());
 }
 
@@ -58,7 +67,10 @@ async fn everything_wrong_with_a_person_is_said_at_once() {
 async fn an_email_address_is_one_persons() {
     let world = World::new().await;
     let body = json!({"email": "a@example.com", "full_name": "A"});
-    world.post(&world.operator, "/v1/users", body).await.expect(201);
+    world
+        .post(&world.operator, "/v1/users", body)
+        .await
+        .expect(201);
 
     let body = json!({"email": "A@EXAMPLE.com", "full_name": "B"});
     let second = world.post(&world.operator, "/v1/users", body).await;
