@@ -45,6 +45,7 @@ def run_table(scene, groups):
 
 def run_mutations(scene, count, seed):
     pid = int(os.environ.get("DEV_PID", 0))
+    scene.recorder.poison = ()
     # A fresh token: the old one may near its end in a long run.
     scene.token = scene.new_token()
     short = [case.data for case in token_endpoint.cases(scene) if len(case.data) < 4000 and case.slow is None]

@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn depth_is_counted_outside_of_texts() {
         assert_eq!(depth(br#"{"a":["{[[[[\"[[[["]}"#), 2);
-        assert_eq!(depth(br#"[[],[[]],{}]"#), 3);
+        assert_eq!(depth(b"[[],[[]],{}]"), 3);
     }
 
     #[test]

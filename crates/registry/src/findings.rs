@@ -32,6 +32,10 @@ impl Findings {
     }
 
     /// The same for a value that may be absent.
+    #[expect(
+        clippy::option_option,
+        reason = "absent is allowed, refused is not: two different things"
+    )]
     pub(crate) fn take_some<T, U, E: Display>(
         &mut self,
         field: &str,
@@ -55,7 +59,7 @@ impl Findings {
 /// A clause as a sentence.
 pub(crate) fn sentence(text: &str) -> String {
     let mut characters = text.trim_end_matches('.').chars();
-    let first = characters.next().map(|first| first.to_uppercase());
+    let first = characters.next().map(char::to_uppercase);
     let start: String = first.into_iter().flatten().collect();
     format!("{start}{}.", characters.as_str())
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bootstrap::system_authority;
 
-const KEYS_EVERY: Duration = Duration::from_secs(60);
+const KEYS_EVERY: Duration = Duration::from_mins(1);
 const SUBSCRIPTIONS_EVERY: Duration = Duration::from_secs(30);
 
 /// Removes retired keys whose last token has ended, every minute until `stop`.

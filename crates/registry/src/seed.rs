@@ -292,12 +292,11 @@ async fn instances(store: &Store, seed: &Seed, api: &Api) -> Result<Vec<ApiInsta
         let found = present.iter().find(|instance| {
             instance.environment == environment && instance.base_path == BASE_PATH
         });
-        instances.push(match found {
-            Some(instance) => refreshed(store, &authority, instance, (seed, &spec)).await?,
-            None => {
-                let new = new_instance(api, environment, (seed, &spec));
-                store.create_instance(&authority, new, None).await?.value
-            }
+        instances.push(if let Some(instance) = found {
+            refreshed(store, &authority, instance, (seed, &spec)).await?
+        } else {
+            let new = new_instance(api, environment, (seed, &spec));
+            store.create_instance(&authority, new, None).await?.value
         });
     }
     Ok(instances)

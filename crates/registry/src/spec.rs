@@ -85,10 +85,8 @@ pub fn read(text: &str) -> Result<Spec, SpecError> {
     };
     let (title, description, version) = (info("title"), info("description"), info("version"));
     let base_path = base_path(&document, family, &mut findings);
-    if !document
-        .get("paths")
-        .is_none_or(|paths| paths.as_map().is_some())
-    {
+    let paths = document.get("paths");
+    if paths.is_some_and(|paths| paths.as_map().is_none()) {
         findings.push("paths is not a map of path templates".to_owned());
     }
     findings.extend(reference::foreign(&document).map(|reference| {

@@ -133,9 +133,9 @@ impl Store {
                 return Ok(before.subscription);
             }
             real(&before.subscription)?;
-            let after = turn(act, before, event, "subscription.end").await?;
+            // The subscription's own change comes last: its number is the one that a repeated act finds.
             connections::deactivate_of_subscription(act, id).await?;
-            Ok(after)
+            turn(act, before, event, "subscription.end").await
         })
     }
 

@@ -237,8 +237,7 @@ pub(crate) async fn update(
     caller: Caller,
     Id(id): Id<ApiId>,
     Params(wait): Params<WaitParams>,
-    IfMatch(version): IfMatch,
-    Body(patch): Body<PatchInput>,
+    (IfMatch(version), Body(patch)): (IfMatch, Body<PatchInput>),
 ) -> Result<Response, RegistryError> {
     let api = provided(&caller, &id).await?;
     let authority = caller.authority(&api.organization_id)?;

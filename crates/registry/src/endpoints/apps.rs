@@ -228,8 +228,7 @@ pub(crate) async fn update(
     caller: Caller,
     Id(id): Id<AppId>,
     Params(wait): Params<WaitParams>,
-    IfMatch(version): IfMatch,
-    Body(patch): Body<PatchInput>,
+    (IfMatch(version), Body(patch)): (IfMatch, Body<PatchInput>),
 ) -> Result<Response, RegistryError> {
     let app = readable(&caller, &id).await?;
     let authority = caller.authority(&app.organization_id)?;

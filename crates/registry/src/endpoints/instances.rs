@@ -374,6 +374,7 @@ pub(crate) struct PatchInput {
     /// A new specification; `null` removes the old one. Its version is taken unless one is named here.
     #[serde(default, deserialize_with = "null_or_value")]
     #[schema(value_type = Option<String>)]
+    #[expect(clippy::option_option, reason = "null removes, absent keeps")]
     spec: Option<Option<String>>,
     /// `platform_token`.
     upstream_auth: Option<String>,
@@ -384,6 +385,7 @@ pub(crate) struct PatchInput {
 }
 
 /// Tells a member that is `null` from one that is absent.
+#[expect(clippy::option_option, reason = "null removes, absent keeps")]
 fn null_or_value<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
     Option::<String>::deserialize(value).map(Some)
 }
@@ -392,6 +394,7 @@ fn null_or_value<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<St
 pub(crate) struct CheckedPatch {
     target_url: Option<String>,
     version: Option<String>,
+    #[expect(clippy::option_option, reason = "null removes, absent keeps")]
     spec: Option<Option<String>>,
     policy: PolicyChange,
 }

@@ -186,8 +186,7 @@ pub(crate) async fn update(
     caller: Caller,
     Id(id): Id<OrganizationId>,
     Params(wait): Params<WaitParams>,
-    IfMatch(version): IfMatch,
-    Body(patch): Body<PatchInput>,
+    (IfMatch(version), Body(patch)): (IfMatch, Body<PatchInput>),
 ) -> Result<Response, RegistryError> {
     let authority = caller.authority(&id)?;
     let acted = caller

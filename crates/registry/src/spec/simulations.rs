@@ -105,7 +105,7 @@ impl<'a> Examples<'a> {
             .or_else(|| document.get("produces"));
         let media_type = produced
             .and_then(Node::as_list)
-            .and_then(|types| types.iter().filter_map(Node::as_text).next())
+            .and_then(|types| types.iter().find_map(Node::as_text))
             .unwrap_or("application/json");
         if !is_json(media_type) {
             return None;

@@ -158,10 +158,8 @@ fn references_that_unfold_without_end_are_cut() {
         let properties: Vec<String> = (0..10)
             .map(|at| format!("p{at}: {{$ref: '#/s/{}'}}", level + 1))
             .collect();
-        yaml.push_str(&format!(
-            "  {level}: {{properties: {{{}}}}}\n",
-            properties.join(", ")
-        ));
+        let properties = properties.join(", ");
+        yaml += &format!("  {level}: {{properties: {{{properties}}}}}\n");
     }
     yaml.push_str("  22: {example: x}\n");
 

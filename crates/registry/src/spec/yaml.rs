@@ -296,7 +296,7 @@ mod tests {
         for level in 1..12 {
             let alias = format!("*a{}", level - 1);
             let list = vec![alias; 9].join(", ");
-            yaml.push_str(&format!("a{level}: &a{level} [{list}]\n"));
+            yaml += &format!("a{level}: &a{level} [{list}]\n");
         }
 
         assert!(matches!(from_yaml(&yaml), Err(YamlError::TooLarge { .. })));

@@ -39,6 +39,7 @@ struct AppInfo {
 /// Each of both under its current and under its old name: clients read either.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "names of the wire contract")]
 pub(super) struct Answer {
     organization_info: OrganizationInfo,
     app_info: AppInfo,

@@ -32,7 +32,11 @@ contract!(an_api_reads_back_as_it_was_made, |world| {
 
 contract!(an_api_without_identifier_is_named_after_itself, |world| {
     let own = organization(&world.store, "own").await;
-    let new = || NewApi { id: None, ..new_api(&own.id, "Service & Parts") };
+    let new = || NewApi {
+        id: None,
+        name: "Service & Parts".to_owned(),
+        ..new_api(&own.id, "x")
+    };
 
     let first = world.store.create_api(&OPERATOR, new(), None).await.unwrap().value;
     let second = world.store.create_api(&OPERATOR, new(), None).await.unwrap().value;
