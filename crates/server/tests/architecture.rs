@@ -1,7 +1,11 @@
 //! The rules of ARCHITECTURE.md that a machine can keep: who imports whom, who may speak SQL, file sizes, the
 //! generated reference of the configuration.
 
-#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

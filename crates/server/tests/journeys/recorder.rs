@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Listens on loopback; every head that arrives is sent to the receiver and answered with `{}`.
-pub fn start() -> (u16, Receiver<String>) {
+pub(crate) fn start() -> (u16, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, received) = channel();

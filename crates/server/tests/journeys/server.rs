@@ -13,16 +13,16 @@ use portcullis_client::Client;
 use serde_json::Value;
 
 /// A running `portcullis dev`; ends with the test.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     folder: PathBuf,
     port_base: u16,
     /// `dev.env`.
-    pub env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
 }
 
 /// Five free ports in a row, below those that the system gives to outgoing connections.
-pub fn free_port_base() -> u16 {
+pub(crate) fn free_port_base() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % 2_000).unwrap() * 10;
     for _ in 0..1_000 {
@@ -36,7 +36,7 @@ pub fn free_port_base() -> u16 {
 }
 
 /// The program with these arguments, without what the environment of the tests may set.
-pub fn portcullis(arguments: &[&str]) -> Command {
+pub(crate) fn portcullis(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
     command.args(arguments);
     for (name, _) in std::env::vars_os() {
@@ -48,17 +48,17 @@ pub fn portcullis(arguments: &[&str]) -> Command {
 }
 
 /// Runs the program to its end.
-pub fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     portcullis(arguments).output().unwrap()
 }
 
 impl Server {
     /// Starts in this folder, waits for `dev.env`.
-    pub fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         Self::start_at(folder, free_port_base())
     }
 
-    pub fn start_at(folder: &Path, port_base: u16) -> Self {
+    pub(crate) fn start_at(folder: &Path, port_base: u16) -> Self {
         let base = port_base.to_string();
         let shown = folder.display().to_string();
         let file = folder.join("dev.env");
@@ -95,27 +95,27 @@ impl Server {
         }
     }
 
-    pub fn get(&self, name: &str) -> &str {
+    pub(crate) fn get(&self, name: &str) -> &str {
         self.env
             .get(name)
             .unwrap_or_else(|| panic!("{name} is not in dev.env"))
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn port_base(&self) -> u16 {
+    pub(crate) fn port_base(&self) -> u16 {
         self.port_base
     }
 
     /// The sample app.
-    pub fn app(&self) -> Client {
+    pub(crate) fn app(&self) -> Client {
         self.client("API_KEY", "API_SECRET")
     }
 
     /// The sample provider's API as a client of its own.
-    pub fn provider(&self) -> Client {
+    pub(crate) fn provider(&self) -> Client {
         self.client("PROVIDER_KEY", "PROVIDER_SECRET")
     }
 
@@ -131,7 +131,7 @@ impl Server {
     }
 
     /// A call of the management API as the operator.
-    pub async fn manage(
+    pub(crate) async fn manage(
         &self,
         method: reqwest::Method,
         path: &str,
@@ -150,7 +150,7 @@ impl Server {
     }
 
     /// Stops cleanly and returns the exit code.
-    pub fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         let code = self.child.wait().unwrap().code();
@@ -162,7 +162,7 @@ impl Server {
     }
 
     /// Ends the process at once, as a power cut would.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
