@@ -32,6 +32,7 @@ use portcullis_listener::{Bound, PerCore};
 use portcullis_portal::Address;
 use portcullis_registry::password::Passwords;
 use portcullis_store::{SnapshotParts, Store, first_load};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use rustls_pki_types::CertificateDer;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -182,6 +183,7 @@ fn bind_ports(
 /// One message that names what is wrong and what to do.
 pub async fn start(plan: Plan, runtimes: &Runtimes) -> Result<Running> {
     let metrics = telemetry::start_metrics()?;
+    raise_descriptor_limit();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let identity = opening::identity(&plan.config, &plan.roles)?;
     let store = opening::open_store(&plan.config, identity.clone(), clock.clone()).await?;
@@ -213,6 +215,7 @@ pub async fn start(plan: Plan, runtimes: &Runtimes) -> Result<Running> {
         installation_id: store.installation_id(),
         certificate: plan.certificate.clone(),
         background: Vec::new(),
+        listeners: Vec::new(),
         ports: Vec::new(),
         throttle: Arc::new(Throttle::new(auth.throttle)),
         auth,
@@ -247,6 +250,16 @@ pub async fn start(plan: Plan, runtimes: &Runtimes) -> Result<Running> {
         snapshot: node.handle,
         seeded,
     })
+}
+
+/// Each connection takes a descriptor, and the usual soft limit of 1,024 is for programs that may still call
+/// `select`. The hard limit is the operator's word.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 fn snapshot_parts(plan: &Plan) -> SnapshotParts {

@@ -9,10 +9,10 @@ use std::{
 };
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
-use metrics::gauge;
+use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
 use portcullis_core::{clock::Clock, keys::KeyPurpose, snapshot::SnapshotHandle};
-use portcullis_listener::CoreHealth;
+use portcullis_listener::{Control, CoreHealth, Event, Reason};
 use serde_json::json;
 
 /// A core that has not ticked for this long makes the node unready.
@@ -33,6 +33,8 @@ pub struct Operations {
     pub cores: Option<CoreHealth>,
     /// Past this age of its knowledge the node is not ready.
     pub lease: Duration,
+    /// The ports of this node, by name.
+    pub listeners: Arc<[(&'static str, Control)]>,
     /// Set once a stop was asked for.
     pub stopping: Arc<AtomicBool>,
 }
@@ -95,11 +97,29 @@ async fn render(State(operations): State<Operations>) -> impl IntoResponse {
     }
     let age = operations.snapshot.age(operations.clock.boot_time());
     gauge!("portcullis_snapshot_age_seconds").set(age.as_secs_f64());
+    for (port, control) in operations.listeners.iter() {
+        count_port(port, control);
+    }
     operations.metrics.run_upkeep();
     (
         [("content-type", "text/plain; version=0.0.4")],
         operations.metrics.render(),
     )
+}
+
+/// Copies the counters of a port, which are kept without labels and locks, into the metrics.
+fn count_port(port: &'static str, control: &Control) {
+    let counters = control.counters();
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+    gauge!("portcullis_connections_open", "port" => port).set(counters.open() as f64);
+    for event in Event::ALL {
+        counter!("portcullis_connection_events_total", "port" => port, "event" => event.name())
+            .absolute(counters.get(*event));
+    }
+    for reason in Reason::ALL {
+        counter!("portcullis_refusals_total", "port" => port, "reason" => reason.name())
+            .absolute(counters.refused(*reason));
+    }
 }
 
 /// Ends the process when a core stands still for ever: a supervisor starts it again, which a stuck core

@@ -9,7 +9,7 @@ use portcullis_core::{
     throttle::Throttle,
 };
 use portcullis_gateway::{GatewayState, OutboundSigner, OutboundTokens, UpstreamTls};
-use portcullis_listener::{Limits, PerCore};
+use portcullis_listener::{Control, Limits, PerCore};
 use portcullis_portal::PortalState;
 use portcullis_registry::{RegistryState, password::Passwords};
 use portcullis_store::{Refresher, SnapshotParts, Store};
@@ -39,6 +39,7 @@ pub(super) struct Node {
     pub(super) auth: AuthSettings,
     pub(super) throttle: Arc<Throttle>,
     pub(super) passwords: Passwords,
+    pub(super) listeners: Vec<(&'static str, Control)>,
     pub(super) certificate: Option<Certificate>,
     pub(super) stopping: Arc<AtomicBool>,
     pub(super) stop_ports: CancellationToken,
@@ -106,6 +107,8 @@ impl Node {
         let Some(bound) = self.plan.ports.gateway.take() else {
             return Ok(None);
         };
+        let bound = bound.with_refusal_fields(&[("error-source", "gateway")]);
+        self.listeners.push(("gateway", bound.control()));
         let config = &self.plan.config;
         let mut settings =
             portcullis_gateway::Settings::new(self.auth.rules().clone(), &self.installation_id);
@@ -166,6 +169,7 @@ impl Node {
         let Some(bound) = self.plan.ports.portal.take() else {
             return Ok(());
         };
+        self.listeners.push(("portal", bound.control()));
         let state = AuthState {
             snapshot: self.handle.clone(),
             clock: self.clock.clone(),
@@ -240,6 +244,7 @@ impl Node {
             cores: gateway.map(PerCore::core_health),
             lease: self.plan.config.cluster.lease.get(),
             stopping: self.stopping.clone(),
+            listeners: self.listeners.clone().into(),
         });
         // A development server with --tls speaks it on all of its ports.
         let certificate = self
