@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Path, State},
-    middleware::{self, Next},
+    middleware,
     response::{Html, IntoResponse, Response},
     routing::{MethodRouter, get},
 };

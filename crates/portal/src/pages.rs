@@ -6,7 +6,8 @@ use crate::Address;
 
 /// The front page: what runs here, where, and what comes later.
 pub(crate) fn front(addresses: &[Address]) -> String {
-    let rows: String = addresses.iter().map(row).collect();
+    let rows: Vec<String> = addresses.iter().map(row).collect();
+    let rows = rows.concat();
     let table = if addresses.is_empty() {
         "<p>No address was given to this page.</p>\n".to_owned()
     } else {
@@ -52,7 +53,7 @@ fn row(address: &Address) -> String {
 
 /// What a code of the management API means and what to do about it.
 pub(crate) fn problem(kind: &Kind) -> String {
-    let others: String = KINDS
+    let others: Vec<String> = KINDS
         .iter()
         .filter(|other| other.status == kind.status && other.code != kind.code)
         .map(|other| {
@@ -63,6 +64,7 @@ pub(crate) fn problem(kind: &Kind) -> String {
             )
         })
         .collect();
+    let others = others.concat();
     let others = if others.is_empty() {
         String::new()
     } else {

@@ -45,6 +45,16 @@ impl Findings {
         value.map_or(Some(None), |value| self.take(field, check(value)).map(Some))
     }
 
+    /// Notes a list that is longer than anybody needs, and says whether it is.
+    pub(crate) fn too_many<T>(&mut self, field: &str, list: &[T], most: usize) -> bool {
+        let too_many = list.len() > most;
+        if too_many {
+            let detail = format!("It has {} entries and may have {most}.", list.len());
+            self.add(field, detail);
+        }
+        too_many
+    }
+
     /// # Errors
     /// [`RegistryError::Invalid`] when anything was noted.
     pub(crate) fn refuse(self) -> Result<(), RegistryError> {

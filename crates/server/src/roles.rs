@@ -8,7 +8,7 @@
 use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
-use axum::{Router, body::Body as AxumBody};
+use axum::{Router, body::Body as AxumBody, extract::ConnectInfo};
 use http::{Request, Response, StatusCode};
 use hyper::service::Service;
 use portcullis_auth::{AuthState, PeerAddr};
@@ -154,6 +154,7 @@ impl Service<Request<Body>> for PortService {
         let mut request = request.map(AxumBody::new);
         if let Some(peer) = request.extensions().get::<Peer>().copied() {
             request.extensions_mut().insert(PeerAddr(peer.addr));
+            request.extensions_mut().insert(ConnectInfo(peer.addr));
         }
         if self.is_inline(request.uri().path()) {
             return match &self.inline {

@@ -1,5 +1,10 @@
 //! The pages over HTTP.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 use axum::{Router, body::Body, http::Request, response::Response};
 use http::{StatusCode, header};
 use http_body_util::BodyExt;

@@ -30,6 +30,7 @@ use crate::{
 
 const NAME_CHARACTERS_MAX: usize = 100;
 const DESCRIPTION_CHARACTERS_MAX: usize = 10_000;
+const SHARES_MAX: usize = 1_000;
 
 /// Which APIs, and which page of them.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -213,7 +214,11 @@ impl Input for PatchInput {
         let description = findings.take_some("description", self.description, description);
         let visible = findings.take_some("visibility", self.visibility, |text| visibility(&text));
         let mut ids = Vec::new();
-        for (at, text) in self.shared_with.iter().flatten().enumerate() {
+        let shared_with = self.shared_with.as_deref().unwrap_or_default();
+        if findings.too_many("shared_with", shared_with, SHARES_MAX) {
+            return None;
+        }
+        for (at, text) in shared_with.iter().enumerate() {
             let id = rules::organization_id(text);
             ids.extend(findings.take(&format!("shared_with[{at}]"), id));
         }

@@ -25,6 +25,9 @@ use crate::{
     rules,
 };
 
+/// Most APIs of an app.
+const APIS_MAX: usize = 500;
+
 /// Which apps, and which page of them.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -114,6 +117,9 @@ impl Input for NewInput {
 
 /// Identifiers of APIs, each once.
 fn api_ids(texts: &[String], findings: &mut Findings) -> Option<Vec<ApiId>> {
+    if findings.too_many("apis", texts, APIS_MAX) {
+        return None;
+    }
     let parse = |(at, text): (usize, &String)| {
         let id = ApiId::parse(text);
         findings.take(&format!("apis[{at}]"), id)

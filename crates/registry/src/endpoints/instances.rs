@@ -1,33 +1,31 @@
 //! `/v1/apis/{id}/instances`: an API in one environment and version, made of a specification or by hand.
 
+mod input;
+
 use axum::{
     Json,
     extract::State,
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, header};
+use input::{CheckedInstance, NewInput, PatchInput};
 use portcullis_core::{
-    api::{
-        Api as CoreApi, ApiInstance, BasePathUpstream, InstancePolicy, Simulation, UpstreamAuth,
-        check_base_path, check_namespace,
-    },
-    environment::Environment,
+    api::{Api as CoreApi, ApiInstance, Simulation},
     ids::{ApiId, InstanceId},
 };
 use portcullis_store::{Acted, InstancePatch, NewInstance};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{apis::provided, wire::Instance};
 use crate::{
     RegistryState,
-    body::{Body, Input},
+    body::Body,
     caller::Caller,
     effect::{Done, Gone, WaitParams, created, done},
     error::RegistryError,
     findings::Findings,
     params::{Id, Idempotency, Ids, IfMatch, Listed, Params, with_etag},
-    rules,
     spec::{self, Spec, SpecError},
     targets,
 };
@@ -43,118 +41,6 @@ pub(crate) async fn list(
     let authority = caller.authority(&api.organization_id)?;
     let instances = caller.store.instances(&authority, &id).await?;
     Ok(Json(Listed::whole(&instances)))
-}
-
-/// What the gateway does with calls; members left out stay as they are, or at their defaults.
-#[derive(Default)]
-struct PolicyChange {
-    upstream_auth: Option<UpstreamAuth>,
-    base_path_upstream: Option<BasePathUpstream>,
-    streaming: Option<bool>,
-    pass_origin_fields: Option<bool>,
-}
-
-impl PolicyChange {
-    fn applied_to(&self, policy: &InstancePolicy) -> InstancePolicy {
-        InstancePolicy {
-            upstream_auth: self.upstream_auth.unwrap_or(policy.upstream_auth),
-            base_path_upstream: self.base_path_upstream.unwrap_or(policy.base_path_upstream),
-            streaming: self.streaming.unwrap_or(policy.streaming),
-            pass_origin_fields: self.pass_origin_fields.unwrap_or(policy.pass_origin_fields),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.upstream_auth.is_none()
-            && self.base_path_upstream.is_none()
-            && self.streaming.is_none()
-            && self.pass_origin_fields.is_none()
-    }
-}
-
-fn upstream_auth(text: &str) -> Result<UpstreamAuth, &'static str> {
-    UpstreamAuth::parse(text).ok_or("upstream_auth is platform_token")
-}
-
-fn base_path_upstream(text: &str) -> Result<BasePathUpstream, &'static str> {
-    BasePathUpstream::parse(text).ok_or("base_path_upstream is keep or strip")
-}
-
-/// What an instance is made of. What stands in the specification may be left out.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = InstanceInput)]
-pub(crate) struct NewInput {
-    /// `production`, `test` or `dev`; fixed from now on.
-    environment: String,
-    /// One of the provider's namespaces; may be left out when there is only one. Fixed from now on.
-    namespace: Option<String>,
-    /// `/vehicles/v1`; left out, the one of the specification. Fixed from now on.
-    base_path: Option<String>,
-    /// Public base URL of the provider's API, without namespace.
-    target_url: String,
-    /// Left out, the one of the specification.
-    version: Option<String>,
-    /// Swagger 2.0, OpenAPI 3.0 or 3.1, as JSON or YAML text of at most 1 MiB.
-    spec: Option<String>,
-    /// `platform_token`, the default.
-    upstream_auth: Option<String>,
-    /// `keep` (the default) or `strip`.
-    base_path_upstream: Option<String>,
-    /// Lifts the body limits.
-    streaming: Option<bool>,
-    /// Lets `Set-Cookie`, `Alt-Svc` and `Clear-Site-Data` of the provider through.
-    pass_origin_fields: Option<bool>,
-}
-
-/// An instance to be made, before its specification was read.
-pub(crate) struct CheckedInstance {
-    environment: Environment,
-    namespace: Option<String>,
-    base_path: Option<String>,
-    target_url: String,
-    version: Option<String>,
-    spec: Option<String>,
-    policy: InstancePolicy,
-}
-
-impl Input for NewInput {
-    type Checked = CheckedInstance;
-
-    fn check(self, findings: &mut Findings) -> Option<CheckedInstance> {
-        let environment = Environment::parse(&self.environment)
-            .ok_or("an environment is production, test or dev");
-        let environment = findings.take("environment", environment);
-        let namespace = findings.take_some("namespace", self.namespace, |text| {
-            // Without a namespace the base path begins the gateway path; that is for operators.
-            if !text.is_empty() {
-                check_namespace(&text).map_err(|error| error.to_string())?;
-            }
-            Ok::<_, String>(text)
-        });
-        let base_path = findings.take_some("base_path", self.base_path, |text| {
-            check_base_path(&text).map(|()| text)
-        });
-        let version = findings.take_some("version", self.version, |text| rules::name(&text, 40));
-        let auth = |text: String| upstream_auth(&text);
-        let upstream_auth = findings.take_some("upstream_auth", self.upstream_auth, auth);
-        let keep = |text: String| base_path_upstream(&text);
-        let keep = findings.take_some("base_path_upstream", self.base_path_upstream, keep);
-        let change = PolicyChange {
-            upstream_auth: upstream_auth?,
-            base_path_upstream: keep?,
-            streaming: self.streaming,
-            pass_origin_fields: self.pass_origin_fields,
-        };
-        Some(CheckedInstance {
-            environment: environment?,
-            namespace: namespace?,
-            base_path: base_path?,
-            target_url: self.target_url,
-            version: version?,
-            spec: self.spec,
-            policy: change.applied_to(&InstancePolicy::default()),
-        })
-    }
 }
 
 /// An instance, and what its provider should know although it is allowed.
@@ -363,63 +249,6 @@ pub(crate) async fn spec(
         HeaderValue::from_static("attachment"),
     );
     Ok(response)
-}
-
-/// What is to be changed; members left out stay as they are.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = InstancePatch)]
-pub(crate) struct PatchInput {
-    target_url: Option<String>,
-    version: Option<String>,
-    /// A new specification; `null` removes the old one. Its version is taken unless one is named here.
-    #[serde(default, deserialize_with = "null_or_value")]
-    #[schema(value_type = Option<String>)]
-    #[expect(clippy::option_option, reason = "null removes, absent keeps")]
-    spec: Option<Option<String>>,
-    /// `platform_token`.
-    upstream_auth: Option<String>,
-    /// `keep` or `strip`.
-    base_path_upstream: Option<String>,
-    streaming: Option<bool>,
-    pass_origin_fields: Option<bool>,
-}
-
-/// Tells a member that is `null` from one that is absent.
-#[expect(clippy::option_option, reason = "null removes, absent keeps")]
-fn null_or_value<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(value).map(Some)
-}
-
-/// A change of an instance, before its specification was read.
-pub(crate) struct CheckedPatch {
-    target_url: Option<String>,
-    version: Option<String>,
-    #[expect(clippy::option_option, reason = "null removes, absent keeps")]
-    spec: Option<Option<String>>,
-    policy: PolicyChange,
-}
-
-impl Input for PatchInput {
-    type Checked = CheckedPatch;
-
-    fn check(self, findings: &mut Findings) -> Option<CheckedPatch> {
-        let version = findings.take_some("version", self.version, |text| rules::name(&text, 40));
-        let auth = |text: String| upstream_auth(&text);
-        let upstream_auth = findings.take_some("upstream_auth", self.upstream_auth, auth);
-        let keep = |text: String| base_path_upstream(&text);
-        let keep = findings.take_some("base_path_upstream", self.base_path_upstream, keep);
-        Some(CheckedPatch {
-            target_url: self.target_url,
-            version: version?,
-            spec: self.spec,
-            policy: PolicyChange {
-                upstream_auth: upstream_auth?,
-                base_path_upstream: keep?,
-                streaming: self.streaming,
-                pass_origin_fields: self.pass_origin_fields,
-            },
-        })
-    }
 }
 
 /// Changes an instance. Environment, namespace and base path never change: make another instance.

@@ -58,6 +58,31 @@ pub(crate) async fn list(caller: Caller) -> Result<Json<Listed<ManagementToken>>
     Ok(Json(Listed::whole(&tokens)))
 }
 
+/// One of the caller's tokens.
+#[utoipa::path(get, path = "/v1/management_tokens/{token_id}", tag = "management_tokens",
+    params(("token_id" = String, Path)), responses((status = 200, body = ManagementToken)))]
+pub(crate) async fn get(
+    caller: Caller,
+    Id(id): Id<ManagementTokenId>,
+) -> Result<Json<ManagementToken>, RegistryError> {
+    Ok(Json(ManagementToken::from(&own(&caller, &id).await?)))
+}
+
+async fn own(
+    caller: &Caller,
+    id: &ManagementTokenId,
+) -> Result<ManagementTokenInfo, RegistryError> {
+    let authority = caller.own_authority()?;
+    let tokens = caller
+        .store
+        .management_tokens(&authority, caller.user()?)
+        .await?;
+    tokens
+        .into_iter()
+        .find(|token| token.id == *id)
+        .ok_or(RegistryError::NotFound("management token"))
+}
+
 /// A token to be made.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ManagementTokenInput)]
@@ -156,14 +181,8 @@ pub(crate) async fn delete(
     caller: Caller,
     Id(id): Id<ManagementTokenId>,
 ) -> Result<Response, RegistryError> {
+    own(&caller, &id).await?;
     let authority = caller.own_authority()?;
-    let own = caller
-        .store
-        .management_tokens(&authority, caller.user()?)
-        .await?;
-    if !own.iter().any(|token| token.id == id) {
-        return Err(RegistryError::NotFound("management token"));
-    }
     let acted = caller
         .store
         .delete_management_token(&authority, &id)

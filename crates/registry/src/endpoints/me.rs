@@ -1,11 +1,14 @@
 //! `/v1/me`, `/v1/changes/{seq}` and the document itself.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
+    response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use http::{HeaderValue, header};
 use portcullis_core::{change::ChangeSeq, permissions::Actor};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,6 +19,7 @@ use crate::{
     caller::Caller,
     effect::{self, Effect},
     error::RegistryError,
+    params::Id,
 };
 
 /// The bearer of a token.
@@ -57,12 +61,10 @@ pub(crate) async fn me(caller: Caller) -> Result<Json<Me>, RegistryError> {
 pub(crate) async fn change(
     State(state): State<RegistryState>,
     _caller: Caller,
-    Path(seq): Path<String>,
+    Id(seq): Id<String>,
 ) -> Result<Json<Effect>, RegistryError> {
     let seq: i64 = seq.parse().map_err(|_| RegistryError::NotFound("change"))?;
-    // A change that nobody made yet would be "not confirmed" for ever.
-    let newest = state.snapshot.load().seq().get();
-    if seq < 1 || seq > newest.saturating_add(1_000_000) {
+    if seq < 1 {
         return Err(RegistryError::NotFound("change"));
     }
     let effect = effect::effect(&state, ChangeSeq::new(seq), Duration::ZERO).await;
@@ -72,6 +74,13 @@ pub(crate) async fn change(
 /// This document.
 #[utoipa::path(get, path = "/v1/openapi.json", tag = "openapi", security(()),
     responses((status = 200, content_type = "application/json")))]
-pub(crate) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
-    Json(crate::openapi())
+pub(crate) async fn openapi() -> Response {
+    static DOCUMENT: LazyLock<Bytes> =
+        LazyLock::new(|| crate::openapi().to_json().unwrap_or_default().into());
+    let mut response = DOCUMENT.clone().into_response();
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
 }

@@ -29,6 +29,7 @@ use crate::{
 
 pub(crate) const NAME_CHARACTERS_MAX: usize = 100;
 const LINE_CHARACTERS_MAX: usize = 200;
+const NAMESPACES_MAX: usize = 50;
 
 /// Organizations of the caller; for operators every one, oldest first.
 #[utoipa::path(get, path = "/v1/organizations", tag = "organizations", params(PageParams),
@@ -89,6 +90,9 @@ impl Input for NewInput {
         let website = findings.take("website", rules::website(&self.website));
         let email = rules::optional_email(&self.contact_email);
         let contact_email = findings.take("contact_email", email);
+        if findings.too_many("namespaces", &self.namespaces, NAMESPACES_MAX) {
+            return None;
+        }
         for (at, namespace) in self.namespaces.iter().enumerate() {
             findings.take(&format!("namespaces[{at}]"), check_namespace(namespace));
         }

@@ -1,7 +1,10 @@
 //! `/v1/users`: people, for operators.
 
 use axum::{Json, extract::State, response::Response};
-use portcullis_core::{ids::OrganizationId, organization::MemberRole};
+use portcullis_core::{
+    ids::{OrganizationId, UserId},
+    organization::MemberRole,
+};
 use portcullis_store::{Acted, NewUser};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -14,10 +17,13 @@ use crate::{
     effect::{Done, WaitParams, created},
     error::RegistryError,
     findings::Findings,
-    params::{Idempotency, Listed, PageParams, Params, page_request},
+    params::{Id, Idempotency, Listed, PageParams, Params, page_request},
     password::Password,
     rules,
 };
+
+/// Most organizations of a person.
+const MEMBERSHIPS_MAX: usize = 100;
 
 /// People, oldest first. Operators only.
 #[utoipa::path(get, path = "/v1/users", tag = "users", params(PageParams),
@@ -30,6 +36,15 @@ pub(crate) async fn list(
     let page = page_request(params.limit, params.after.as_deref())?;
     let page = caller.store.users(&authority, page).await?;
     Ok(Json(Listed::of(page)))
+}
+
+/// A person. Operators only.
+#[utoipa::path(get, path = "/v1/users/{user_id}", tag = "users",
+    params(("user_id" = String, Path)), responses((status = 200, body = User)))]
+pub(crate) async fn get(caller: Caller, Id(id): Id<UserId>) -> Result<Json<User>, RegistryError> {
+    let authority = caller.installation_authority()?;
+    let user = caller.store.user(&authority, &id).await?;
+    Ok(Json(User::from(&user)))
 }
 
 /// Where a person belongs.
@@ -72,6 +87,9 @@ impl Input for NewInput {
         let full_name = findings.take("full_name", rules::name(&self.full_name, 100));
         let password =
             findings.take_some("password", self.password, |text| Password::chosen(&text));
+        if findings.too_many("memberships", &self.memberships, MEMBERSHIPS_MAX) {
+            return None;
+        }
         let mut memberships: Vec<(OrganizationId, MemberRole)> = Vec::new();
         for (at, membership) in self.memberships.iter().enumerate() {
             let id = rules::organization_id(&membership.organization_id);

@@ -153,15 +153,20 @@ fn circles_of_references_end() {
 
 #[test]
 fn references_that_unfold_without_end_are_cut() {
-    let mut yaml = "openapi: 3.0.0\ninfo: {title: t, version: '1'}\npaths: {/a: {get: {responses: {200: {content: {application/json: {schema: {$ref: '#/s/0'}}}}}}}}\ns:\n".to_owned();
+    let mut lines = vec![
+        "openapi: 3.0.0\ninfo: {title: t, version: '1'}".to_owned(),
+        "paths: {/a: {get: {responses: {200: {content: {application/json: {schema: {$ref: '#/s/0'}}}}}}}}".to_owned(),
+        "s:\n  22: {example: x}".to_owned(),
+    ];
     for level in 0..22 {
+        let below = level + 1;
         let properties: Vec<String> = (0..10)
-            .map(|at| format!("p{at}: {{$ref: '#/s/{}'}}", level + 1))
+            .map(|at| format!("p{at}: {{$ref: '#/s/{below}'}}"))
             .collect();
         let properties = properties.join(", ");
-        yaml += &format!("  {level}: {{properties: {{{properties}}}}}\n");
+        lines.push(format!("  {level}: {{properties: {{{properties}}}}}"));
     }
-    yaml.push_str("  22: {example: x}\n");
+    let yaml = lines.join("\n");
 
     let spec = read(&yaml).unwrap();
 

@@ -292,12 +292,13 @@ mod tests {
 
     #[test]
     fn an_alias_bomb_is_refused() {
-        let mut yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        let mut lines = vec!["a0: &a0 [x, x, x, x, x, x, x, x, x]".to_owned()];
         for level in 1..12 {
             let alias = format!("*a{}", level - 1);
             let list = vec![alias; 9].join(", ");
-            yaml += &format!("a{level}: &a{level} [{list}]\n");
+            lines.push(format!("a{level}: &a{level} [{list}]"));
         }
+        let yaml = lines.join("\n");
 
         assert!(matches!(from_yaml(&yaml), Err(YamlError::TooLarge { .. })));
     }

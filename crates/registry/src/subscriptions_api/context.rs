@@ -3,7 +3,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
 };
 use http::HeaderMap;
 use portcullis_core::ids::SubscriptionId;
@@ -50,11 +50,13 @@ pub(super) struct Answer {
 pub(super) async fn context(
     State(state): State<RegistryState>,
     headers: HeaderMap,
-    Path(subscription_id): Path<String>,
+    subscription_id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Answer>, SubscriptionsError> {
     let caller = authenticate(&state, &headers)?;
-    let id = SubscriptionId::parse(&subscription_id)
-        .map_err(|_| SubscriptionsError::SubscriptionUnknown)?;
+    let id = subscription_id
+        .ok()
+        .and_then(|Path(text)| SubscriptionId::parse(&text).ok())
+        .ok_or(SubscriptionsError::SubscriptionUnknown)?;
     let context = state
         .store
         .subscription_context(&id)

@@ -1,6 +1,7 @@
 //! The sample data of the development server.
 
 use portcullis_core::{
+    api::ApiInstance,
     ids::{ClientId, SubscriptionId},
     secret::{Secret, SecretKind},
 };
@@ -57,11 +58,7 @@ async fn the_sample_is_complete_and_usable() {
     assert_eq!(seeded.app.client_id, sample.app_credentials.client_id);
     assert_eq!(seeded.api.client_id, sample.api_credentials.client_id);
     assert_eq!(seeded.subscription_id, sample.ids.subscription);
-    let prefixes: Vec<String> = seeded
-        .instances
-        .iter()
-        .map(|instance| instance.prefix())
-        .collect();
+    let prefixes: Vec<String> = seeded.instances.iter().map(ApiInstance::prefix).collect();
     assert_eq!(
         prefixes,
         [

@@ -150,7 +150,7 @@ async fn both_names_of_the_filter_must_match() {
 #[tokio::test]
 async fn an_ended_subscription_is_inactive_with_its_date() {
     let scene = scene().await;
-    scene.world.clock.advance(Duration::from_secs(24 * 3600));
+    scene.world.clock.advance(Duration::from_hours(24));
     let token = scene.world.token(text(&scene.app, "api_key"));
     let path = format!("/v1/subscriptions/{}/end", text(&scene.subscription, "id"));
     scene.world.act(&scene.buyer, &path).await.expect(200);
@@ -181,7 +181,7 @@ async fn a_subscription_past_its_date_is_inactive_before_any_job_ran() {
     let body = json!({"organization_id": buyer.organization(), "ends_at": "2026-01-01T00:30:00Z"});
     scene.world.post(&buyer, &path, body).await.expect(201);
 
-    scene.world.clock.advance(Duration::from_secs(1800));
+    scene.world.clock.advance(Duration::from_mins(30));
 
     let listed = scene
         .listed(&format!("?orgId={}", buyer.organization()))
@@ -194,8 +194,8 @@ async fn both_parties_read_the_context() {
     let scene = scene().await;
     let api_token = scene.world.token(text(&scene.api, "client_id"));
 
-    let by_app = scene.get(&scene.context_path()).await.expect(200);
-    let by_api = scene
+    let for_app = scene.get(&scene.context_path()).await.expect(200);
+    let as_provider = scene
         .world
         .get_with_token(&api_token, &scene.context_path())
         .await
@@ -220,19 +220,22 @@ async fn both_parties_read_the_context() {
         "entityInfo": organization,
         "solutionInfo": app,
     });
-    assert_eq!(by_app, expected);
-    assert_eq!(by_api, expected);
+    assert_eq!(for_app, expected);
+    assert_eq!(as_provider, expected);
 }
 
 #[tokio::test]
 async fn strangers_are_told_apart_from_unknown_subscriptions() {
     let scene = scene().await;
     let stranger = scene.world.owner_of("stranger").await;
-    let other_api = scene.world.api(&scene.provider, "v1-other").await;
-    let other_app = scene.world.app(&stranger, &[]).await;
+    let second_api = scene.world.api(&scene.provider, "v1-other").await;
+    let foreign_app = scene.world.app(&stranger, &[]).await;
     let unknown = "/subscriptions/6f1e8a2c-7c55-4f0b-9b39-0c4d7d2f6a11/context";
 
-    for client in [text(&other_api, "client_id"), text(&other_app, "api_key")] {
+    for client in [
+        text(&second_api, "client_id"),
+        text(&foreign_app, "api_key"),
+    ] {
         let token = scene.world.token(client);
         refused(
             &scene
@@ -247,6 +250,7 @@ async fn strangers_are_told_apart_from_unknown_subscriptions() {
         unknown,
         "/subscriptions/test/context",
         "/subscriptions/a%20b/context",
+        "/subscriptions/%ff/context",
     ] {
         refused(&scene.get(path).await, 404);
     }
@@ -316,7 +320,7 @@ async fn everything_but_a_live_access_token_is_refused() {
             400,
         );
     }
-    scene.world.clock.advance(Duration::from_secs(3600));
+    scene.world.clock.advance(Duration::from_hours(1));
     refused(&scene.get(LIST).await, 401);
 }
 
@@ -364,7 +368,7 @@ async fn a_stopped_client_is_refused() {
 #[tokio::test]
 async fn a_node_that_knows_too_little_answers_503() {
     let scene = scene().await;
-    let hours = Duration::from_secs(25 * 3600);
+    let hours = Duration::from_hours(25);
     let now = scene.world.clock.now();
     scene.world.state.store.close().await;
     scene.world.clock.advance(hours);

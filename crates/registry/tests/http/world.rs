@@ -135,15 +135,15 @@ impl World {
                 incarnation: "first".to_owned(),
                 roles: vec!["registry".to_owned()],
                 on_stale: OnStale::Serve,
-                stale_max: Duration::from_secs(3600),
+                stale_max: Duration::from_hours(1),
                 predecessor: Predecessor::Unknown,
             },
             lease: Duration::from_secs(10),
-            token_lifetime: Duration::from_secs(3600),
+            token_lifetime: Duration::from_hours(1),
         });
         let store = store.await.unwrap();
         let loaded = first_load(&store, SnapshotParts::ALL).await.unwrap();
-        let usable_for = Duration::from_secs(24 * 3600);
+        let usable_for = Duration::from_hours(24);
         let snapshot = SnapshotHandle::new(loaded.snapshot, loaded.read_at, usable_for);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -344,7 +344,7 @@ impl World {
             client_id,
             scope: "anonymous",
             issued_at: self.clock.now(),
-            lifetime: Duration::from_secs(3600),
+            lifetime: Duration::from_hours(1),
             generation: 0,
         };
         sign_for_client(&rules(), key, &claims).unwrap()
@@ -358,7 +358,7 @@ impl World {
             client_id: &ClientId::parse(client_id).unwrap(),
             api_instance: &InstanceId::random(),
             issued_at: self.clock.now(),
-            lifetime: Duration::from_secs(300),
+            lifetime: Duration::from_mins(5),
         };
         sign_outbound(&rules(), key, &claims).unwrap()
     }

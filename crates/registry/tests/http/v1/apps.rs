@@ -1,5 +1,6 @@
 //! `/v1/apps`, and the secrets of apps.
 
+use futures_util::future::join_all;
 use portcullis_core::{ids::IdKey, organization::MemberRole, secret::has_valid_checksum};
 use serde_json::json;
 
@@ -74,6 +75,21 @@ async fn everything_wrong_with_an_app_is_said_at_once() {
 }
 
 #[tokio::test]
+async fn a_list_longer_than_anybody_needs_is_refused() {
+    let world = World::new().await;
+    let developer = world.owner_of("developer").await;
+    let body = json!({
+        "organization_id": developer.organization(),
+        "name": "App",
+        "apis": vec!["v1-orders"; 501],
+    });
+
+    let answer = world.post(&developer, "/v1/apps", body).await;
+
+    assert_eq!(answer.fields(), ["apis"]);
+}
+
+#[tokio::test]
 async fn texts_at_their_limits_are_taken() {
     let world = World::new().await;
     let developer = world.owner_of("developer").await;
@@ -132,6 +148,24 @@ async fn a_repeated_request_makes_one_app_and_shows_no_secret() {
     );
     let list = world.get(&developer, "/v1/apps").await.expect(200);
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn requests_that_arrive_together_make_one_app() {
+    let world = World::new().await;
+    let developer = world.owner_of("developer").await;
+    let create = || {
+        let body = json!({"organization_id": developer.organization(), "name": "App"});
+        let key = &[("idempotency-key", "same")];
+        world.ask_with(&developer, ("POST", "/v1/apps"), Some(body), key)
+    };
+
+    let answers = join_all((0..8).map(|_| create())).await;
+
+    let made: Vec<_> = answers.iter().map(|answer| answer.expect(201)).collect();
+    assert!(made.iter().all(|app| app["id"] == made[0]["id"]));
+    let with_secret = made.iter().filter(|app| app["api_secret"].is_string());
+    assert_eq!(with_secret.count(), 1);
 }
 
 #[tokio::test]
@@ -402,13 +436,31 @@ async fn a_role_of_apps_is_no_role_of_apis() {
     let world = World::new().await;
     let owner = world.owner_of("developer").await;
     let organization = owner.organization.clone().unwrap();
-    let apps = world.member(&organization, MemberRole::AppDeveloper).await;
-    let apis = world.member(&organization, MemberRole::ApiDeveloper).await;
-    let app = json!({"organization_id": organization.as_str(), "name": "App"});
-    let api = json!({"organization_id": organization.as_str(), "name": "An API"});
+    let app_developer = world.member(&organization, MemberRole::AppDeveloper).await;
+    let provider = world.member(&organization, MemberRole::ApiDeveloper).await;
+    let new_app = json!({"organization_id": organization.as_str(), "name": "App"});
+    let another = json!({"organization_id": organization.as_str(), "name": "An API"});
 
-    assert_eq!(world.post(&apps, "/v1/apps", app.clone()).await.status, 201);
-    assert_eq!(world.post(&apis, "/v1/apis", api.clone()).await.status, 201);
-    assert_eq!(world.post(&apis, "/v1/apps", app).await.code(), "forbidden");
-    assert_eq!(world.post(&apps, "/v1/apis", api).await.code(), "forbidden");
+    assert_eq!(
+        world
+            .post(&app_developer, "/v1/apps", new_app.clone())
+            .await
+            .status,
+        201
+    );
+    assert_eq!(
+        world
+            .post(&provider, "/v1/apis", another.clone())
+            .await
+            .status,
+        201
+    );
+    assert_eq!(
+        world.post(&provider, "/v1/apps", new_app).await.code(),
+        "forbidden"
+    );
+    assert_eq!(
+        world.post(&app_developer, "/v1/apis", another).await.code(),
+        "forbidden"
+    );
 }

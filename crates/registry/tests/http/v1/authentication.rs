@@ -181,7 +181,7 @@ async fn a_token_ends_at_its_date() {
     let token = text(&made, "token");
     assert_eq!(world.get_with_token(token, "/v1/me").await.status, 200);
 
-    world.clock.advance(std::time::Duration::from_secs(3600));
+    world.clock.advance(std::time::Duration::from_hours(1));
 
     assert_eq!(
         world.get_with_token(token, "/v1/me").await.code(),
@@ -207,6 +207,7 @@ async fn a_person_sees_and_ends_only_own_tokens() {
 
     for person in [&stranger, &world.operator] {
         let path = format!("/v1/management_tokens/{id}");
+        assert_eq!(world.get(person, &path).await.code(), "not_found");
         assert_eq!(world.delete(person, &path).await.code(), "not_found");
     }
 

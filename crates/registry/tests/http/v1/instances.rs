@@ -160,10 +160,10 @@ async fn a_target_inside_is_refused() {
             ["target_url"],
             "{url}"
         );
-        let patch = world
+        let changed = world
             .patch(&provider, &path, json!({"target_url": url}))
             .await;
-        assert_eq!(patch.fields(), ["target_url"], "{url}");
+        assert_eq!(changed.fields(), ["target_url"], "{url}");
     }
 }
 
@@ -277,11 +277,12 @@ async fn a_specification_that_means_harm_is_refused_quickly() {
     let world = World::new().await;
     let provider = world.owner_of("provider").await;
     world.api(&provider, "v1-orders").await;
-    let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    let mut lines = vec!["a0: &a0 [x,x,x,x,x,x,x,x,x]".to_owned()];
     for level in 1..12 {
         let list = vec![format!("*a{}", level - 1); 9].join(",");
-        bomb.push_str(&format!("a{level}: &a{level} [{list}]\n"));
+        lines.push(format!("a{level}: &a{level} [{list}]"));
     }
+    let bomb = lines.join("\n");
 
     for spec in [bomb, "[".repeat(500_000), "<!DOCTYPE x>".to_owned()] {
         let mut body = instance("test");

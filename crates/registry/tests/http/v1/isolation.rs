@@ -1,5 +1,6 @@
 //! Things of another organization are not found, and that answer is the one for things that do not exist.
 
+use portcullis_registry::routes::{ROUTES, Route};
 use serde_json::{Value, json};
 
 use crate::world::{Answer, Person, World, text};
@@ -13,11 +14,15 @@ fn said(answer: &Answer) -> Value {
     problem
 }
 
+/// An owner with one thing of each kind, and a stranger who knows every identifier.
 struct Scene {
     world: World,
+    owner: Person,
     stranger: Person,
-    /// Method, path of a thing of the owner, body; the identifier in the path is named last.
-    requests: Vec<(&'static str, String, Option<Value>, String)>,
+    /// Identifiers by the parameter of a path.
+    ids: Vec<(&'static str, String)>,
+    /// Of the API, where the parameter is the same as for the app.
+    api_secret_id: String,
 }
 
 async fn scene() -> Scene {
@@ -29,117 +34,162 @@ async fn scene() -> Scene {
     let api = world.post(&owner, "/v1/apis", private).await.expect(201);
     let body = json!({
         "environment": "test", "base_path": "/own/v1", "version": "1", "target_url": "https://8.8.8.8",
+        "spec": "swagger: '2.0'\ninfo: {title: Own, version: '1'}\n",
     });
-    let instance = world
-        .post(&owner, "/v1/apis/v1-own/instances", body)
-        .await
-        .expect(201);
+    let instance = world.post(&owner, "/v1/apis/v1-own/instances", body);
+    let instance = instance.await.expect(201);
     let app = world.app(&owner, &["v1-own"]).await;
     let subscription = world.subscription(&buyer, &app).await;
-    let name = || Some(json!({"name": "Mine"}));
-    let mut requests = Vec::new();
-    let mut add = |method, path: &str, body: Option<Value>, id: &str| {
-        requests.push((method, path.replace("{}", id), body, id.to_owned()));
-    };
-
-    let id = owner.organization();
-    add("GET", "/v1/organizations/{}", None, id);
-    add("PATCH", "/v1/organizations/{}", name(), id);
-    add("POST", "/v1/organizations/{}/suspend", None, id);
-    add("POST", "/v1/organizations/{}/resume", None, id);
-    add(
-        "POST",
-        "/v1/organizations/{}/namespaces",
-        Some(json!({"namespace": "mine"})),
-        id,
-    );
-    for list in ["apps", "apis", "subscriptions", "audit"] {
-        add("GET", &format!("/v1/{list}?organization_id={{}}"), None, id);
-    }
-    let id = text(&app, "id");
-    add("GET", "/v1/apps/{}", None, id);
-    add("PATCH", "/v1/apps/{}", name(), id);
-    add("DELETE", "/v1/apps/{}", None, id);
-    add("POST", "/v1/apps/{}/enable", None, id);
-    add("POST", "/v1/apps/{}/disable", None, id);
-    add("GET", "/v1/apps/{}/secrets", None, id);
-    add("POST", "/v1/apps/{}/secrets", None, id);
-    add("POST", "/v1/apps/{}/revoke_tokens", None, id);
-    let secret = format!(
-        "/v1/apps/{{}}/secrets/{}/expire",
-        text(&app["secret"], "id")
-    );
-    add("POST", &secret, None, id);
-    let id = text(&api, "id");
-    add("GET", "/v1/apis/{}", None, id);
-    add("PATCH", "/v1/apis/{}", name(), id);
-    add("DELETE", "/v1/apis/{}", None, id);
-    add("GET", "/v1/apis/{}/secrets", None, id);
-    add("POST", "/v1/apis/{}/secrets", None, id);
-    add("POST", "/v1/apis/{}/revoke_tokens", None, id);
-    add(
-        "POST",
-        "/v1/apis/{}/shares",
-        Some(json!({"organization_id": stranger.organization()})),
-        id,
-    );
-    add(
-        "DELETE",
-        &format!("/v1/apis/{{}}/shares/{}", buyer.organization()),
-        None,
-        id,
-    );
-    let secret = format!(
-        "/v1/apis/{{}}/secrets/{}/expire",
-        text(&api["secret"], "id")
-    );
-    add("POST", &secret, None, id);
-    add("GET", "/v1/apis/{}/instances", None, id);
-    let id = text(&instance, "id");
-    add("GET", "/v1/apis/v1-own/instances/{}", None, id);
-    add("GET", "/v1/apis/v1-own/instances/{}/spec", None, id);
-    add(
-        "PATCH",
-        "/v1/apis/v1-own/instances/{}",
-        Some(json!({"streaming": true})),
-        id,
-    );
-    add("DELETE", "/v1/apis/v1-own/instances/{}", None, id);
-    let id = text(&subscription, "id");
-    add("GET", "/v1/subscriptions/{}", None, id);
-    for act in ["end", "suspend", "resume"] {
-        add("POST", &format!("/v1/subscriptions/{{}}/{act}"), None, id);
-    }
+    let id = |thing: &Value| text(thing, "id").to_owned();
+    let ids = vec![
+        ("{organization_id}", owner.organization().to_owned()),
+        ("{app_id}", id(&app)),
+        ("{api_id}", id(&api)),
+        ("{instance_id}", id(&instance)),
+        ("{subscription_id}", id(&subscription)),
+        ("{secret_id}", id(&app["secret"])),
+    ];
     Scene {
         world,
+        owner,
         stranger,
-        requests,
+        ids,
+        api_secret_id: id(&api["secret"]),
     }
+}
+
+impl Scene {
+    /// The path of the owner's things, and the same path with each identifier in turn that of nothing.
+    fn paths(&self, template: &str) -> (String, Vec<String>) {
+        let value = |name: &str, id: &String| match name {
+            "{secret_id}" if template.contains("/apis/") => self.api_secret_id.clone(),
+            _ => id.clone(),
+        };
+        let filled = |unknown: Option<&str>| {
+            self.ids
+                .iter()
+                .fold(template.to_owned(), |path, (name, id)| {
+                    let is_unknown = unknown == Some(*name);
+                    let id = if is_unknown {
+                        UNKNOWN.to_owned()
+                    } else {
+                        value(name, id)
+                    };
+                    path.replace(name, &id)
+                })
+        };
+        let present = self.ids.iter().filter(|(name, _)| template.contains(name));
+        (
+            filled(None),
+            present.map(|(name, _)| filled(Some(name))).collect(),
+        )
+    }
+
+    /// A body that the owner's request would succeed with.
+    fn body(&self, method: &str, path: &str) -> Option<Value> {
+        let last = path.rsplit('/').next().unwrap_or_default();
+        match (method, last) {
+            ("PATCH", "{instance_id}") => Some(json!({"streaming": true})),
+            ("PATCH", _) => Some(json!({"name": "Mine"})),
+            ("POST", "namespaces") => Some(json!({"namespace": "mine"})),
+            ("POST", "shares") => Some(json!({"organization_id": self.stranger.organization()})),
+            ("POST", "instances") => Some(json!({
+                "environment": "dev", "base_path": "/mine/v1", "version": "1",
+                "target_url": "https://8.8.8.8",
+            })),
+            _ => None,
+        }
+    }
+}
+
+/// Routes about one thing that belongs to an organization. Activating is left out: an app may be activated by
+/// any organization.
+fn routes_about_things() -> Vec<&'static Route> {
+    let about = |route: &&Route| {
+        let things = [
+            "{organization_id}",
+            "{app_id}",
+            "{api_id}",
+            "{subscription_id}",
+        ];
+        things.iter().any(|thing| route.path.contains(thing))
+            && route.path != "/v1/apps/{app_id}/subscriptions"
+    };
+    ROUTES.iter().filter(about).collect()
 }
 
 #[tokio::test]
 async fn a_stranger_finds_nothing_and_cannot_tell_it_from_what_is_not_there() {
     let scene = scene().await;
+    let routes = routes_about_things();
+    assert!(routes.len() >= 30, "{}", routes.len());
 
-    for (method, path, body, id) in &scene.requests {
+    for route in routes {
+        let body = scene.body(route.method, route.path);
         let ask = async |path: &str| {
+            let request = (route.method, path);
             scene
                 .world
-                .ask_with(&scene.stranger, (method, path), body.clone(), &[])
+                .ask_with(&scene.stranger, request, body.clone(), &[])
                 .await
         };
-        let foreign = ask(path).await;
-        let unknown = ask(&path.replace(id, UNKNOWN)).await;
+        let (foreign, unknown) = scene.paths(route.path);
+        let foreign = ask(&foreign).await;
 
-        assert_eq!(foreign.code(), "not_found", "{method} {path}");
-        assert_eq!(said(&foreign), said(&unknown), "{method} {path}");
+        assert_eq!(
+            foreign.code(),
+            "not_found",
+            "{} {}",
+            route.method,
+            route.path
+        );
+        for unknown in unknown {
+            let unknown = ask(&unknown).await;
+            assert_eq!(
+                said(&foreign),
+                said(&unknown),
+                "{} {}",
+                route.method,
+                route.path
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_owner_finds_all_of_it() {
+    let scene = scene().await;
+
+    for route in routes_about_things() {
+        if route.method == "GET" {
+            let (path, _) = scene.paths(route.path);
+            let answer = scene.world.get(&scene.owner, &path).await;
+            assert_eq!(answer.status, 200, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_another_organization_is_not_found() {
+    let scene = scene().await;
+
+    for list in ["apps", "apis", "subscriptions", "audit"] {
+        let path = |id: &str| format!("/v1/{list}?organization_id={id}");
+        let foreign = scene
+            .world
+            .get(&scene.stranger, &path(scene.owner.organization()))
+            .await;
+        let unknown = scene.world.get(&scene.stranger, &path(UNKNOWN)).await;
+
+        assert_eq!(foreign.code(), "not_found", "{list}");
+        assert_eq!(said(&foreign), said(&unknown), "{list}");
     }
 }
 
 #[tokio::test]
 async fn a_stranger_makes_nothing_for_others() {
     let scene = scene().await;
-    let owner = &scene.requests[0].3;
+    let owner = scene.owner.organization();
 
     for (path, body) in [
         (

@@ -28,7 +28,7 @@ async fn keys_rotate_from_next_to_current_to_retired() {
         (early.status.as_u16(), early.code().as_str()),
         (409, "key_too_young")
     );
-    world.clock.advance(Duration::from_secs(3600));
+    world.clock.advance(Duration::from_hours(1));
     let now = world
         .post(&world.operator, "/v1/keys/rotate", rotate)
         .await

@@ -63,6 +63,9 @@ async fn a_missing_thing_says_what_to_check() {
     "request_id":"test-request"}
     "#);
     assert_eq!(answer.header("request-id"), "test-request");
+    let fixture = include_str!("../../../../../fixtures/wire/management-problem.json");
+    let fixture: serde_json::Value = serde_json::from_str(fixture).unwrap();
+    assert_eq!(answer.json(), fixture);
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ async fn an_operator_makes_a_person_who_can_sign_in() {
 
     let made = answer.expect(201);
     assert_eq!(text(&made, "email"), "new.person@example.com");
+    let read = world.get(&world.operator, answer.header("location")).await;
+    assert_eq!(read.expect(200)["id"], made["id"]);
     assert!(!answer.text.contains("correct horse") && !answer.text.contains("argon2"));
     let stored = world
         .state
