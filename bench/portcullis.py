@@ -86,7 +86,7 @@ def customers(server, folder, upstream_port, count=200, tokens=256):
             f.write(server.manage("POST", f"/v1/apps/{app['id']}/subscriptions", {"organization_id": buyer})["id"] + "\n")
     papers = os.path.join(folder, "tokens.txt")
     with open(papers, "w") as f:
-        f.writelines(server.token(app["client_id"], app["api_secret"]) + "\n" for _ in range(tokens))
+        f.writelines(server.token(app["api_key"], app["api_secret"]) + "\n" for _ in range(tokens))
     return papers, subscriptions
 
 

@@ -41,7 +41,7 @@ pub(crate) fn credentials(fields: &HeaderMap) -> Result<Credentials<'_>, Gateway
     let value = single(fields, &AUTHORIZATION)
         .map_err(|_repeated| InvalidRequest::AuthorizationRepeated)?
         .ok_or(GatewayError::AuthorizationMissing)?;
-    let Ok(text) = value.to_str() else {
+    let Ok(text) = std::str::from_utf8(value.as_bytes()) else {
         return Ok(Credentials::Other);
     };
     let Some((scheme, rest)) = text.split_once(' ') else {

@@ -1,6 +1,8 @@
 //! A permitted call on its way to the provider, and the answer on its way back. Nothing is buffered: the body
 //! of either goes on as it arrives.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response, Uri, Version,
@@ -9,7 +11,10 @@ use http::{
 };
 use http_body::Body;
 use hyper::body::Incoming;
-use portcullis_core::{api::BasePathUpstream, authorize::Permit, routes::InstanceRecord};
+use portcullis_core::{
+    access_token::VerifiedToken, api::BasePathUpstream, authorize::Permit, change::ChangeSeq,
+    routes::InstanceRecord,
+};
 
 use crate::{
     answer::{REQUEST_ID, mark_error_of_api},
@@ -28,6 +33,10 @@ const OWN_FIELDS: usize = 10;
 
 /// Everything a call needs to leave.
 pub(crate) struct Lead {
+    /// The snapshot it was given by.
+    pub(crate) allowed_at: ChangeSeq,
+    /// Who calls.
+    pub(crate) token: VerifiedToken,
     /// Proof that it may.
     pub(crate) permit: Permit,
     /// What the provider gets in place of the app's token.
@@ -114,7 +123,7 @@ pub(crate) struct Unanswered {
 /// Makes the call, and begins the answer as soon as the provider's head is here. `recording` leaves with the
 /// answer, and stays when there is none.
 pub(crate) async fn forward(
-    call: &Call,
+    call: &Rc<Call>,
     lead: Lead,
     body: RequestBody,
     recording: &mut Option<Recording>,
@@ -123,6 +132,8 @@ pub(crate) async fn forward(
         .map_err(Unanswered::finally)?
         .map(|()| body);
     let Lead {
+        allowed_at,
+        token,
         permit,
         mut connection,
         ..
@@ -168,9 +179,10 @@ pub(crate) async fn forward(
     };
     let (head, incoming) = answer.into_parts();
     recording.note_answer(head.status.as_u16(), waited);
-    let gateway = call.gateway.clone();
     let body = Streamed {
-        gateway,
+        call: Rc::clone(call),
+        token,
+        allowed_at,
         incoming,
         link,
         recording,

@@ -1,7 +1,7 @@
 //! What the gateway says about the caller: `Forwarded` (RFC 7239), `X-Forwarded-*`, `Via` (RFC 9110 section
 //! 7.6.3) and `CDN-Loop` (RFC 8586). A caller's own word counts only when it is a proxy the operator listed.
 
-use std::{fmt::Write, net::IpAddr};
+use std::{cell::RefCell, fmt::Write, net::IpAddr};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -16,7 +16,9 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// We speak HTTP/1.1, under a name that says nothing of the machine.
-const OWN_VIA: &str = "1.1 portcullis";
+const OWN_VIA: HeaderValue = HeaderValue::from_static("1.1 portcullis");
+/// Callers whose address is kept as text: one for each value of a byte.
+const KNOWN: usize = 256;
 
 /// Says who called, and through whom.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ pub(crate) struct Introduction {
     installation_id: Box<str>,
     loop_marker: HeaderValue,
     trusted_proxies: Box<[Network]>,
+    known: RefCell<Box<[Option<Said>]>>,
 }
 
 impl Introduction {
@@ -36,6 +39,7 @@ impl Introduction {
                 .unwrap_or(HeaderValue::from_static("portcullis")),
             installation_id: id.into(),
             trusted_proxies: trusted_proxies.into(),
+            known: RefCell::new(vec![None; KNOWN].into()),
         }
     }
 
@@ -57,37 +61,79 @@ impl Introduction {
             .trusted_proxies
             .iter()
             .any(|proxy| proxy.contains(address));
-        let before = |name: &HeaderName| if is_trusted { list(fields, name) } else { None };
         let host = fields.get(HOST);
-        let scheme = if peer.tls { "https" } else { "http" };
+        let scheme = HeaderValue::from_static(if peer.tls { "https" } else { "http" });
+        let said = self.of_caller(address, host, &scheme);
+        let theirs = |name: &HeaderName| if is_trusted { fields.get(name) } else { None };
+        let before = |name: &HeaderName| if is_trusted { list(fields, name) } else { None };
 
-        set(
-            onward,
+        onward.insert(
             X_FORWARDED_FOR,
-            joined(before(&X_FORWARDED_FOR), &format_args!("{address}")),
+            after(before(&X_FORWARDED_FOR), &said.address),
         );
-        let element = element(address, host, scheme);
-        set(onward, FORWARDED, joined(before(&FORWARDED), &element));
+        onward.insert(FORWARDED, after(before(&FORWARDED), &said.element));
         // Of these two the proxy that the caller reached first knows the truth, so its word stays.
-        let theirs = |name: &HeaderName| is_trusted.then(|| fields.get(name)).flatten();
         if let Some(host) = theirs(&X_FORWARDED_HOST).or(host) {
             onward.insert(X_FORWARDED_HOST, host.clone());
         }
-        let scheme = HeaderValue::from_static(scheme);
         onward.insert(
             X_FORWARDED_PROTO,
             theirs(&X_FORWARDED_PROTO).cloned().unwrap_or(scheme),
         );
-
-        match before(&VIA) {
-            None => onward.insert(VIA, HeaderValue::from_static(OWN_VIA)),
-            via => set(onward, VIA, joined(via, &OWN_VIA)),
-        };
+        onward.insert(VIA, after(before(&VIA), &OWN_VIA));
         // RFC 8586 section 2: what others have written here is never removed.
-        match list(fields, &CDN_LOOP) {
-            None => onward.insert(CDN_LOOP, self.loop_marker.clone()),
-            others => set(onward, CDN_LOOP, joined(others, &self.installation_id)),
+        onward.insert(CDN_LOOP, after(list(fields, &CDN_LOOP), &self.loop_marker));
+    }
+
+    /// The caller's address as fields say it; most callers make many calls.
+    fn of_caller(&self, address: IpAddr, host: Option<&HeaderValue>, scheme: &HeaderValue) -> Said {
+        let mut known = self.known.borrow_mut();
+        let place = match address {
+            IpAddr::V4(v4) => v4
+                .octets()
+                .iter()
+                .fold(0, |sum, byte| sum ^ usize::from(*byte)),
+            IpAddr::V6(v6) => v6
+                .octets()
+                .iter()
+                .fold(0, |sum, byte| sum ^ usize::from(*byte)),
         };
+        let Some(place) = known.get_mut(place) else {
+            return Said::new(address, host, scheme);
+        };
+        let is_same = |said: &Said| {
+            said.of == address && said.host.as_ref() == host && said.scheme == *scheme
+        };
+        match place {
+            Some(said) if is_same(said) => said.clone(),
+            _ => place.insert(Said::new(address, host, scheme)).clone(),
+        }
+    }
+}
+
+/// What is said of one caller.
+#[derive(Debug, Clone)]
+struct Said {
+    of: IpAddr,
+    host: Option<HeaderValue>,
+    scheme: HeaderValue,
+    /// For `X-Forwarded-For`.
+    address: HeaderValue,
+    /// For `Forwarded`.
+    element: HeaderValue,
+}
+
+impl Said {
+    fn new(address: IpAddr, host: Option<&HeaderValue>, scheme: &HeaderValue) -> Self {
+        let unknown = HeaderValue::from_static("unknown");
+        let element = element(address, host, scheme.to_str().unwrap_or_default());
+        Self {
+            of: address,
+            host: host.cloned(),
+            scheme: scheme.clone(),
+            address: HeaderValue::try_from(address.to_string()).unwrap_or(unknown.clone()),
+            element: HeaderValue::try_from(element).unwrap_or(unknown),
+        }
     }
 }
 
@@ -120,19 +166,14 @@ fn list(fields: &HeaderMap, name: &HeaderName) -> Option<String> {
     Some(text)
 }
 
-fn joined(before: Option<String>, own: &dyn std::fmt::Display) -> String {
-    let mut text = before
-        .filter(|text| !text.is_empty())
-        .map_or_else(String::new, |mut text| {
-            text.push_str(", ");
-            text
-        });
-    let _ = write!(text, "{own}");
-    text
-}
-
-fn set(onward: &mut HeaderMap, name: HeaderName, value: String) -> Option<HeaderValue> {
-    onward.insert(name, HeaderValue::try_from(value).ok()?)
+/// Our own word, after those of others.
+fn after(before: Option<String>, own: &HeaderValue) -> HeaderValue {
+    let Some(mut text) = before.filter(|text| !text.is_empty()) else {
+        return own.clone();
+    };
+    text.push_str(", ");
+    text.push_str(own.to_str().unwrap_or_default());
+    HeaderValue::try_from(text).unwrap_or_else(|_| own.clone())
 }
 
 #[cfg(test)]

@@ -54,17 +54,16 @@ pub(crate) fn pass_request(
 /// # Errors
 /// [`InvalidRequest::FieldImitated`].
 pub(crate) fn check_names(fields: &HeaderMap) -> Result<(), InvalidRequest> {
-    if fields
-        .keys()
-        .any(|name| fate(name.as_str()) == Fate::Refuse)
-    {
+    let is_refused = |name: &HeaderName| {
+        !name.as_str().bytes().all(is_plain) && fate(name.as_str()) == Fate::Refuse
+    };
+    if fields.keys().any(is_refused) {
         return Err(InvalidRequest::FieldImitated);
     }
     Ok(())
 }
 
 fn fate(name: &str) -> Fate {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.bytes().all(is_plain) {
         return if is_protected(name) || is_of_connection(name) {
             Fate::Drop
@@ -86,6 +85,11 @@ fn fate(name: &str) -> Fate {
     } else {
         Fate::Pass
     }
+}
+
+/// Whether folding leaves this byte as it is.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
 }
 
 /// Names that say who calls, for whom, from where, or how the call was rewritten: read or set by us alone.
@@ -186,13 +190,14 @@ pub(crate) enum OriginFields {
 /// Removes from an answer what does not pass. `Server` stays: the answer is the provider's, and who answers
 /// is theirs to say.
 pub(crate) fn strip_answer(fields: &mut HeaderMap, origin: OriginFields) {
+    let nominates = fields.contains_key(CONNECTION);
     let is_dropped = |fields: &HeaderMap, name: &HeaderName| {
         let text = name.as_str();
         is_of_connection(text)
             || text.starts_with("proxy-")
             || is_of_gateway(text)
             || (origin == OriginFields::Drop && is_of_origin(text))
-            || (fields.contains_key(CONNECTION) && is_nominated(fields, name))
+            || (nominates && is_nominated(fields, name))
     };
     let dropped: Vec<HeaderName> = fields
         .keys()

@@ -3,7 +3,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -27,6 +27,13 @@ impl Patience {
     /// Something happened: the next wait begins anew.
     pub(crate) fn restart(&mut self) {
         self.waiting_since = None;
+    }
+
+    /// Lets go of the task that waited last.
+    pub(crate) fn forget(&mut self) {
+        let mut idly = Context::from_waker(Waker::noop());
+        // Whether the alarm has rung meanwhile makes no difference: it is set anew for the next wait.
+        let _ = self.alarm.as_mut().poll(&mut idly);
     }
 
     /// Whether nothing has happened for `limit`, counted from the first time this was asked.

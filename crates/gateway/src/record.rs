@@ -96,6 +96,13 @@ impl Recording {
         self.upload = upload;
     }
 
+    /// Whether the call's body was cut because it is too long.
+    pub(crate) fn is_upload_too_large(&self) -> bool {
+        self.upload
+            .as_ref()
+            .is_some_and(|upload| upload.is_too_large())
+    }
+
     /// The head of the provider's answer has arrived.
     pub(crate) fn note_answer(&mut self, status: u16, waited: std::time::Duration) {
         self.note(|record| {

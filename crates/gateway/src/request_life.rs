@@ -10,11 +10,11 @@ use std::{rc::Rc, sync::Arc};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, request::Parts};
 use portcullis_core::{
     access_token::{VerifiedToken, verify as verify_signature},
-    authorize::{Call as Question, Permit, authorize as decide},
+    authorize::{Call as Question, Permit, authorize},
     client::ClientOwnerKey,
     clock::{BootTime, Timestamp},
     ids::{AppId, OrganizationId},
-    routes::RouteMatch,
+    routes::{InstanceRecord, RouteMatch},
     snapshot::Snapshot,
 };
 use portcullis_listener::{Body, Peer};
@@ -51,7 +51,7 @@ pub(crate) struct Call {
 /// Answers a call.
 pub(crate) async fn handle(gateway: Rc<Gateway>, request: Request<Body>) -> Response<ResponseBody> {
     let (parts, body) = request.into_parts();
-    let call = accept(gateway, parts);
+    let call = Rc::new(accept(gateway, parts));
     let mut recording = Some(record(&call));
     let outcome = live(&call, body, &mut recording).await;
     let mut response = match outcome {
@@ -64,7 +64,7 @@ pub(crate) async fn handle(gateway: Rc<Gateway>, request: Request<Body>) -> Resp
 }
 
 async fn live(
-    call: &Call,
+    call: &Rc<Call>,
     body: Body,
     recording: &mut Option<Recording>,
 ) -> Result<Response<ResponseBody>, GatewayError> {
@@ -85,7 +85,7 @@ async fn live(
             facts: &facts,
             route: &route,
         };
-        let answer = simulation.answer(credentials, body).await?;
+        let answer = Box::pin(simulation.answer(credentials, body)).await?;
         return Ok(answered_here(call, answer, recording));
     }
     let token = verify(call, credentials, &facts)?;
@@ -96,7 +96,12 @@ async fn live(
             recording.note_subscription(id);
         }
     });
-    let permit = authorize(call, &facts, &token, call.at)?;
+    let question = Question {
+        token: &token,
+        subscription_id,
+        route: &route,
+    };
+    let permit = authorize(&facts, &question, call.at)?;
     note(recording, |recording| {
         recording.note_buyer(buyer(&facts, &permit));
         if permit.is_test() {
@@ -204,26 +209,6 @@ fn subscription_id(fields: &HeaderMap) -> Result<Option<&str>, GatewayError> {
     Ok(value.to_str().ok().filter(|id| !id.is_empty()))
 }
 
-/// Routes and decides, from these facts alone.
-fn authorize(
-    call: &Call,
-    facts: &Snapshot,
-    token: &VerifiedToken,
-    now: Timestamp,
-) -> Result<Permit, GatewayError> {
-    let route = route_match(call, facts)?;
-    let subscription_id = subscription_id(&call.parts.headers)?;
-    Ok(decide(
-        facts,
-        &Question {
-            token,
-            subscription_id,
-            route: &route,
-        },
-        now,
-    )?)
-}
-
 /// A decision, and what it was made from.
 struct Decided {
     facts: Arc<Snapshot>,
@@ -234,9 +219,36 @@ struct Decided {
 fn decide_again(call: &Call, token: &VerifiedToken) -> Result<Decided, GatewayError> {
     let state = &call.gateway.state;
     let (facts, now) = (load(call)?, state.clock.now());
+    let route = route_match(call, &facts)?;
     token.recheck(facts.keys(), &state.settings.rules, now)?;
-    let permit = authorize(call, &facts, token, now)?;
+    let subscription_id = subscription_id(&call.parts.headers)?;
+    let permit = authorize(
+        &facts,
+        &Question {
+            token,
+            subscription_id,
+            route: &route,
+        },
+        now,
+    )?;
     Ok(Decided { facts, permit })
+}
+
+/// Whether an answer that has begun may go on, by newer facts.
+pub(crate) fn check_still_allowed(
+    call: &Call,
+    token: &VerifiedToken,
+    facts: &Snapshot,
+) -> Result<(), GatewayError> {
+    let route = route_match(call, facts)?;
+    let subscription_id = subscription_id(&call.parts.headers)?;
+    let question = Question {
+        token,
+        subscription_id,
+        route: &route,
+    };
+    authorize(facts, &question, call.gateway.state.clock.now())?;
+    Ok(())
 }
 
 /// What the provider wants to see, and a connection to show it on. Both are at hand for nearly every call.
@@ -262,6 +274,8 @@ async fn upstream_credential(
         let (authorization, ready) = match (authorization, connection.take()) {
             (Some(authorization), Some(connection)) => {
                 return Ok(Lead {
+                    allowed_at: facts.seq(),
+                    token: *token,
                     permit,
                     authorization,
                     connection,
@@ -277,23 +291,20 @@ async fn upstream_credential(
         }
         if authorization.is_none() {
             let limit = left.min(timeouts.outbound_token);
-            state.outbound.wait_for_signing(&permit, limit).await;
+            Box::pin(state.outbound.wait_for_signing(&permit, limit)).await;
         }
-        connection = match ready {
-            Some(connection) => Some(connection),
-            None => Some(
-                upstream
-                    .wait_for(permit.instance(), organization.as_ref())
-                    .await?,
-            ),
-        };
+        connection = ready;
+        if connection.is_none() {
+            let wait = upstream.wait_for(permit.instance(), organization.as_ref());
+            connection = Some(Box::pin(wait).await?);
+        }
         decided = decide_again(call, token)?;
     }
 }
 
 /// Makes the call, and once more on a new connection where that cannot do anything twice.
 async fn forward_once_or_twice(
-    call: &Call,
+    call: &Rc<Call>,
     token: &VerifiedToken,
     lead: Lead,
     body: RequestBody,
@@ -307,16 +318,27 @@ async fn forward_once_or_twice(
         Ok(response) => return Ok(response),
         Err(unanswered) => unanswered,
     };
-    if !is_repeatable {
-        return Err(error);
+    if is_repeatable {
+        Box::pin(forward_again(call, token, &instance, recording)).await
+    } else {
+        Err(error)
     }
+}
+
+/// The second time.
+async fn forward_again(
+    call: &Rc<Call>,
+    token: &VerifiedToken,
+    instance: &Arc<InstanceRecord>,
+    recording: &mut Option<Recording>,
+) -> Result<Response<ResponseBody>, GatewayError> {
     let decided = decide_again(call, token)?;
     let organization = provider(&decided.facts, &decided.permit);
     drop(decided);
     let connection = call
         .gateway
         .upstream
-        .open_anew(&instance, organization.as_ref())
+        .open_anew(instance, organization.as_ref())
         .await?;
     let decided = decide_again(call, token)?;
     let lead = upstream_credential(call, token, decided, Some(connection)).await?;

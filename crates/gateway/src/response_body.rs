@@ -11,13 +11,14 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use portcullis_core::{access_token::VerifiedToken, change::ChangeSeq};
 use tokio::task::AbortHandle;
 
 use crate::{
-    Gateway,
     error::{GatewayError, UpstreamError},
     patience::Patience,
     record::Recording,
+    request_life::{Call, check_still_allowed},
     upstream::Connection,
 };
 
@@ -44,14 +45,17 @@ pub(crate) enum Link {
 
 /// A provider's answer on its way.
 pub(crate) struct Streamed {
-    pub(crate) gateway: Rc<Gateway>,
+    pub(crate) call: Rc<Call>,
+    pub(crate) token: VerifiedToken,
+    /// The snapshot that it was last allowed by.
+    pub(crate) allowed_at: ChangeSeq,
     pub(crate) incoming: Incoming,
     pub(crate) link: Link,
     pub(crate) recording: Recording,
     pub(crate) bytes: u64,
     pub(crate) bytes_max: u64,
     /// What it broke off with, as long as the caller has not been told.
-    pub(crate) broken: Option<UpstreamError>,
+    pub(crate) broken: Option<GatewayError>,
 }
 
 impl ResponseBody {
@@ -72,8 +76,8 @@ impl ResponseBody {
 }
 
 impl Streamed {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
-        let limit = self.gateway.state.settings.timeouts.idle;
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, GatewayError>>> {
+        let limit = self.call.gateway.state.settings.timeouts.idle;
         if let Some(error) = self.broken.take() {
             return Poll::Ready(Some(Err(error)));
         }
@@ -96,7 +100,7 @@ impl Streamed {
                         };
                     }
                 }
-                Some(Err(error)) => return self.break_off(error, cx),
+                Some(Err(error)) => return self.break_off(error.into(), cx),
                 None => {
                     self.end();
                     return Poll::Ready(None);
@@ -105,10 +109,11 @@ impl Streamed {
         }
     }
 
-    fn count(&mut self, data: Bytes) -> Result<Bytes, UpstreamError> {
+    fn count(&mut self, data: Bytes) -> Result<Bytes, GatewayError> {
+        self.check_allowed()?;
         self.bytes = self.bytes.saturating_add(data.len() as u64);
         if self.bytes > self.bytes_max {
-            return Err(UpstreamError::ResponseTooLarge);
+            return Err(UpstreamError::ResponseTooLarge.into());
         }
         self.recording.note_response_bytes(self.bytes);
         if self.incoming.is_end_stream() {
@@ -117,19 +122,38 @@ impl Streamed {
         Ok(data)
     }
 
+    /// A subscription that ends also ends what is still being answered for it. The token's own end does not:
+    /// it was valid when the call was made.
+    fn check_allowed(&mut self) -> Result<(), GatewayError> {
+        if self.bytes == 0 {
+            return Ok(());
+        }
+        let facts = self.call.gateway.state.snapshot.load();
+        if facts.seq() != self.allowed_at {
+            check_still_allowed(&self.call, &self.token, &facts)?;
+            self.allowed_at = facts.seq();
+        }
+        Ok(())
+    }
+
     fn end(&mut self) {
-        let now = self.gateway.state.clock.boot_time();
+        let now = self.call.gateway.state.clock.boot_time();
         if let Link::Own(connection) = std::mem::replace(&mut self.link, Link::Ended) {
-            self.gateway.upstream.give_back(connection, now);
+            self.call.gateway.upstream.give_back(connection, now);
         }
         self.recording.end(now);
     }
 
     /// Ends the answer with an error, at the next turn: told at once, hyper would throw away what it has not
     /// written yet, and the caller would not see even the head.
-    fn break_off<T>(&mut self, error: UpstreamError, cx: &mut Context<'_>) -> Poll<T> {
+    fn break_off<T>(&mut self, error: GatewayError, cx: &mut Context<'_>) -> Poll<T> {
         self.cut();
-        self.recording.break_off(&GatewayError::from(error).wire());
+        let error = if self.recording.is_upload_too_large() {
+            GatewayError::RequestTooLarge
+        } else {
+            error
+        };
+        self.recording.break_off(&error.wire());
         self.broken = Some(error);
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -167,12 +191,12 @@ fn poll_alone(
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = UpstreamError;
+    type Error = GatewayError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, GatewayError>>> {
         match &mut self.0 {
             Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Streamed(streamed) => streamed

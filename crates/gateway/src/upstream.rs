@@ -6,6 +6,7 @@
 
 mod connect;
 mod connection;
+mod relay;
 mod stream;
 
 use std::{

@@ -1,6 +1,7 @@
 //! A new connection to a target: resolve, check every address, connect to a checked one, shake hands.
 
 use std::{
+    io::ErrorKind,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -167,6 +168,9 @@ async fn connect_to_any(
         let share = deadline.saturating_duration_since(Instant::now()) / untried;
         match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) if error.kind() == ErrorKind::ConnectionReset => {
+                failure = UpstreamError::Reset;
+            }
             Ok(Err(_)) => failure = UpstreamError::Refused,
             Err(_elapsed) => failure = UpstreamError::ConnectTimedOut,
         }

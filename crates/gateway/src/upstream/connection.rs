@@ -32,6 +32,7 @@ use tokio::{
 
 use super::{
     Slot,
+    relay::Relay,
     stream::{Meter, Stream, Transport},
 };
 use crate::{
@@ -44,7 +45,7 @@ use crate::{
 /// Answers with a 1xx status that are skipped before the final one.
 const INTERIM_ANSWERS_MAX: u32 = 8;
 /// Most bytes hyper buffers of what the provider sends: also the largest head.
-const BUFFER_BYTES_MAX: usize = 128 * 1024;
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// A connection, while it is used by a call and while it waits for the next.
 pub(crate) struct Connection {
@@ -52,6 +53,7 @@ pub(crate) struct Connection {
     driver: http1::Connection<TokioIo<Stream>, RequestBody>,
     meter: Arc<Meter>,
     patience: Patience,
+    relay: Relay,
     instance: Arc<InstanceRecord>,
     host: HeaderValue,
     is_reused: bool,
@@ -102,6 +104,7 @@ impl Connection {
             driver,
             meter,
             patience: Patience::new(),
+            relay: Relay::new(),
             instance,
             host,
             is_reused: false,
@@ -136,8 +139,11 @@ impl Connection {
         Pin::new(&mut self.driver).poll(&mut idly()).is_pending() && self.sender.is_ready()
     }
 
-    /// Marks it as waiting from now on.
+    /// Marks it as waiting from now on, for nobody in particular: a task that it held on to would stay in
+    /// memory after its caller is gone.
     pub(super) fn rest(&mut self, now: BootTime) {
+        self.patience.forget();
+        self.relay.forget();
         self.is_reused = true;
         self.idle_since = now;
     }
@@ -157,7 +163,7 @@ impl Connection {
         // Driving the connection is what completes the answer, so nobody need be woken for it.
         let mut answer = pin!(unconstrained(self.sender.try_send_request(request)));
         let outcome = poll_fn(|cx| {
-            let driven = Pin::new(&mut self.driver).poll(cx);
+            let driven = Pin::new(&mut self.driver).poll(&mut self.relay.context(cx));
             if let Poll::Ready(outcome) = answer.as_mut().poll(&mut idly()) {
                 return Poll::Ready(outcome.map_err(|failed| Failure::of_hyper(&failed)));
             }
@@ -207,10 +213,14 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         // As above, what arrives arrives by driving. Asking first says that there is room for more.
-        let mut frame = Pin::new(&mut *body).poll_frame(&mut idly());
+        let mut frame = self
+            .relay
+            .silently(|| Pin::new(&mut *body).poll_frame(&mut idly()));
         if frame.is_pending() {
-            let driven = Pin::new(&mut self.driver).poll(cx);
-            frame = Pin::new(body).poll_frame(&mut idly());
+            let driven = Pin::new(&mut self.driver).poll(&mut self.relay.context(cx));
+            frame = self
+                .relay
+                .silently(|| Pin::new(body).poll_frame(&mut idly()));
             if frame.is_pending() && driven.is_ready() {
                 return Poll::Ready(Some(Err(UpstreamError::Reset)));
             }

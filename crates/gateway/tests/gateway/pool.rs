@@ -17,7 +17,7 @@ fn a_connection_is_used_again_after_an_answer_that_ended() {
         let answers = [
             ok("length"),
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_owned(),
-            "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+            "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n".to_owned(),
             "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\n\r\n".to_owned(),
             "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".to_owned(),
             ok("last"),

@@ -215,3 +215,49 @@ fn a_call_that_waited_is_authorized_again_before_its_first_byte() {
     );
     assert!(provider.saw_nothing());
 }
+
+#[test]
+fn an_answer_that_is_still_going_on_is_cut_and_one_of_another_subscription_is_not() {
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let may_go_on = std::sync::Mutex::new(may_go_on);
+    let provider = Provider::new(move |mut served| {
+        served.request();
+        served.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n");
+        may_go_on.lock().unwrap().recv().unwrap();
+        served.write("3\r\ntwo\r\n0\r\n\r\n");
+        served.connection.is_closed();
+    });
+    let mut plan = Plan::to(&provider.url());
+    plan.facts = plan
+        .facts
+        .organization("other")
+        .subscription("other", "app", "other", &["api"]);
+    let scene = plan.start();
+    let (mut ended, mut other) = (scene.caller(), scene.caller());
+    let call = scene.call("GET", "/cars/v1/x");
+    for (caller, id) in [(&mut ended, "subscription"), (&mut other, "other")] {
+        caller.write(&call.clone().with("Subscription-Id", id).bytes());
+        assert_eq!(caller.head().unwrap().status(), 200);
+        assert_eq!(caller.chunk(), b"one");
+    }
+
+    let key = IdKey::of("subscription");
+    let mut record = *scene.snapshot.load().subscription(key).unwrap();
+    record.state = SubscriptionState::Cancelled;
+    scene.change(Facts {
+        subscriptions: vec![(key, Some(record))],
+        ..Facts::default()
+    });
+    go_on.send(()).unwrap();
+    go_on.send(()).unwrap();
+
+    assert!(ended.is_closed());
+    assert_eq!(other.chunk(), b"two");
+    let records = scene.records.wait(2);
+    let mut reasons: Vec<_> = records
+        .iter()
+        .map(|record| (record.status, record.reason))
+        .collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, [(200, "ok"), (200, "subscription_cancelled")]);
+}

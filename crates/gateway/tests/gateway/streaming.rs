@@ -280,3 +280,29 @@ fn a_slow_upload_is_no_slow_provider() {
 
     assert_eq!(caller.answer().text(), "patient");
 }
+
+#[test]
+fn an_upload_that_grows_too_long_after_its_answer_began_is_cut() {
+    let provider = Provider::new(|mut served| {
+        served.head();
+        served.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n");
+        served.connection.chunk();
+        served.connection.is_closed();
+    });
+    let mut plan = Plan::to(&provider.url());
+    plan.settings.limits.request_body_bytes_max = 10;
+    let scene = plan.start();
+    let mut caller = scene.caller();
+    let call = scene
+        .call("POST", "/cars/v1/x")
+        .field("Transfer-Encoding", "chunked");
+
+    caller.write(&call.bytes());
+    caller.write(b"8\r\n01234567\r\n");
+    assert_eq!(caller.head().unwrap().status(), 200);
+    assert_eq!(caller.chunk(), b"x");
+    caller.write(b"8\r\n01234567\r\n");
+
+    assert!(caller.is_closed());
+    assert_eq!(scene.records.only().reason, "body_too_large");
+}

@@ -33,7 +33,7 @@ pub(crate) use self::wire::{Answer, Call, Connection, Message, Provider, ok};
 /// Nothing in these tests takes this long unless it is stuck.
 pub(crate) const LONG: Duration = Duration::from_secs(10);
 /// What a test waits for that is to time out.
-pub(crate) const SHORT: Duration = Duration::from_millis(150);
+pub(crate) const SHORT: Duration = Duration::from_millis(400);
 
 /// Keeps what the gateway records.
 #[derive(Debug, Default)]

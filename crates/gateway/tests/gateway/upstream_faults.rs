@@ -22,7 +22,7 @@ fn a_provider_that_refuses_connections_is_unreachable() {
     let target = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
 
-    assert_eq!(impatient(&target).get().refusal(), unreachable(503));
+    assert_eq!(Plan::to(&target).start().get().refusal(), unreachable(503));
 }
 
 #[test]
@@ -303,4 +303,22 @@ fn a_streaming_instance_has_no_limits() {
         .ask(&scene.call("POST", "/cars/v1/x").body(b"hello hello"));
 
     assert_eq!((answer.status(), answer.text()), (200, "hello hello"));
+}
+
+#[test]
+fn a_length_is_not_passed_on_where_there_can_be_no_body() {
+    let provider =
+        Provider::answering_once("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello");
+    let scene = Scene::before(&provider);
+    let mut caller = scene.caller();
+
+    let answers = [(); 2].map(|()| caller.ask(&scene.call("GET", "/cars/v1/x")));
+
+    for answer in answers {
+        assert_eq!(
+            (answer.status(), answer.field("content-length")),
+            (204, None)
+        );
+    }
+    assert_eq!(provider.connections(), 2);
 }
