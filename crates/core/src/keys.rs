@@ -139,6 +139,7 @@ impl fmt::Debug for NewKey {
 /// A key ready to verify and, where this node holds its private half, to sign. Parsed once, when loaded.
 pub struct SigningKey {
     id: KeyId,
+    key: IdKey,
     purpose: KeyPurpose,
     state: KeyState,
     private: Option<RsaKeyPair>,
@@ -178,6 +179,7 @@ impl SigningKey {
         let header =
             URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"RS256","typ":"JWT","kid":"{id}"}}"#));
         Ok(Self {
+            key: id.key(),
             id,
             purpose,
             state,
@@ -295,7 +297,7 @@ impl KeySet {
     pub fn accepts(&self, kid: IdKey, purpose: KeyPurpose) -> bool {
         self.keys
             .iter()
-            .any(|key| key.purpose == purpose && key.id.key() == kid)
+            .any(|key| key.purpose == purpose && key.key == kid)
     }
 
     /// Every published key, sorted by id.
