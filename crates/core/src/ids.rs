@@ -195,16 +195,17 @@ const HEX: [u8; 256] = hex_values();
 
 const fn hex_values() -> [u8; 256] {
     let mut values = [0xff; 256];
-    let mut digit = 0;
-    while digit < 16 {
+    let digits = b"0123456789abcdef";
+    let mut value = 0_u8;
+    while value < 16 {
         #[expect(
             clippy::indexing_slicing,
-            reason = "evaluated by the compiler, which checks it"
+            reason = "the compiler evaluates and checks it"
         )]
         {
-            values[b"0123456789abcdef"[digit] as usize] = digit as u8;
+            values[digits[value as usize] as usize] = value;
         }
-        digit += 1;
+        value += 1;
     }
     values
 }
