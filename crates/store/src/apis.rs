@@ -98,7 +98,10 @@ fn check_id(id: &ApiId) -> Result<(), ActError> {
     if id.as_str().bytes().all(legal) {
         Ok(())
     } else {
-        Err(ActError::invalid("id", "takes letters, digits, '-', '.', '_' and '~'"))
+        Err(ActError::invalid(
+            "id",
+            "takes letters, digits, '-', '.', '_' and '~'",
+        ))
     }
 }
 
@@ -124,7 +127,9 @@ impl Store {
                 Some(id) => id.clone(),
                 None => free_slug(act.db(), &new.name).await?,
             };
-            let first = act.claim(idempotency, "api.create", &new, id.as_str()).await?;
+            let first = act
+                .claim(idempotency, "api.create", &new, id.as_str())
+                .await?;
             if let Some(first) = first {
                 return created_before(act, &first).await;
             }
@@ -206,7 +211,12 @@ impl Store {
                 .execute(act.db())
                 .await?;
             act.changed(EntityKind::Api, id.as_str());
-            note(act, "api.delete", &before, json!({ "before": told(&before) }));
+            note(
+                act,
+                "api.delete",
+                &before,
+                json!({ "before": told(&before) }),
+            );
             Ok(())
         })
     }
@@ -219,7 +229,7 @@ impl Store {
     pub async fn api(&self, authority: &Authority, id: &ApiId) -> Result<Api, ActError> {
         let mut connection = self.reader().await?;
         let api = visible(&mut connection, id.as_str(), scope(authority)).await?;
-        Ok(api.ok_or(ActError::NotFound("API"))?)
+        api.ok_or(ActError::NotFound("API"))
     }
 
     /// APIs within reach, or, with `provider`, that one's which may be seen; oldest first.
@@ -253,7 +263,9 @@ impl Store {
             let id = Columns::of(row, "apis").text("id")?;
             items.extend(visible(&mut connection, id, scope(authority)).await?);
         }
-        Ok(Page::of(items, &page, |item| (item.created_at, item.id.to_string())))
+        Ok(Page::of(items, &page, |item| {
+            (item.created_at, item.id.to_string())
+        }))
     }
 
     /// The API whose Client ID this is. No authority: the caller is the API itself, proved by its token.
@@ -304,7 +316,11 @@ fn slug(name: &str) -> String {
         }
     }
     let slug = slug.trim_end_matches('-');
-    if slug.is_empty() { "api".to_owned() } else { slug.to_owned() }
+    if slug.is_empty() {
+        "api".to_owned()
+    } else {
+        slug.to_owned()
+    }
 }
 
 async fn created_before(act: &mut Act, id: &str) -> Result<CreatedApi, Fault> {
@@ -420,11 +436,13 @@ async fn visible(
 
 /// Locks the API until the end of the act.
 pub(crate) async fn lock(act: &mut Act, id: &ApiId, scope: &str) -> Result<Api, Fault> {
-    sqlx::query("UPDATE apis SET version = version WHERE id = $1 AND ($2 = '' OR organization_id = $2)")
-        .bind(id.as_str())
-        .bind(scope)
-        .execute(act.db())
-        .await?;
+    sqlx::query(
+        "UPDATE apis SET version = version WHERE id = $1 AND ($2 = '' OR organization_id = $2)",
+    )
+    .bind(id.as_str())
+    .bind(scope)
+    .execute(act.db())
+    .await?;
     find(act.db(), id.as_str(), scope).await
 }
 

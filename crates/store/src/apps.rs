@@ -92,7 +92,11 @@ struct Texts<'a> {
 impl Texts<'_> {
     fn check(&self) -> Result<(), ActError> {
         check::text("name", self.name, 1..=APP_NAME_CHARACTERS_MAX)?;
-        check::text("description", self.description, 0..=APP_DESCRIPTION_CHARACTERS_MAX)?;
+        check::text(
+            "description",
+            self.description,
+            0..=APP_DESCRIPTION_CHARACTERS_MAX,
+        )?;
         check::website("website", self.website)?;
         check::website("callback_url", self.callback_url)
     }
@@ -144,7 +148,9 @@ impl Store {
         }
         act!(self, authority.actor(), |act| {
             let id = new.id.clone().unwrap_or_else(AppId::random);
-            let first = act.claim(idempotency, "app.create", &new, id.as_str()).await?;
+            let first = act
+                .claim(idempotency, "app.create", &new, id.as_str())
+                .await?;
             if let Some(first) = first {
                 return created_before(act, &first).await;
             }
@@ -275,7 +281,9 @@ impl Store {
             let id = Columns::of(row, "apps").text("id")?;
             items.push(find(&mut connection, id, "").await?);
         }
-        Ok(Page::of(items, &page, |item| (item.created_at, item.id.to_string())))
+        Ok(Page::of(items, &page, |item| {
+            (item.created_at, item.id.to_string())
+        }))
     }
 
     /// The app whose API Key this is. No authority: the caller is the app itself, proved by its token.
@@ -413,7 +421,10 @@ async fn select_apis(act: &mut Act, before: &App, apis: &[ApiId]) -> Result<(), 
 }
 
 async fn end_everything_of(act: &mut Act, app: &App) -> Result<(), Fault> {
-    if !subscriptions::living_of_app(act.db(), &app.id).await?.is_empty() {
+    if !subscriptions::living_of_app(act.db(), &app.id)
+        .await?
+        .is_empty()
+    {
         let detail = "customers use this app; end their subscriptions first";
         return Err(ActError::conflict("app_has_subscriptions", detail).into());
     }
@@ -423,11 +434,13 @@ async fn end_everything_of(act: &mut Act, app: &App) -> Result<(), Fault> {
 
 /// Locks the app until the end of the act.
 pub(crate) async fn lock(act: &mut Act, id: &AppId, scope: &str) -> Result<App, Fault> {
-    sqlx::query("UPDATE apps SET version = version WHERE id = $1 AND ($2 = '' OR organization_id = $2)")
-        .bind(id.as_str())
-        .bind(scope)
-        .execute(act.db())
-        .await?;
+    sqlx::query(
+        "UPDATE apps SET version = version WHERE id = $1 AND ($2 = '' OR organization_id = $2)",
+    )
+    .bind(id.as_str())
+    .bind(scope)
+    .execute(act.db())
+    .await?;
     find(act.db(), id.as_str(), scope).await
 }
 

@@ -94,6 +94,8 @@ impl Store {
             })
         };
         let items = rows.iter().map(read).collect::<Result<_, ActError>>()?;
-        Ok(Page::of(items, &page, |item: &AuditEntry| (item.at, item.id.clone())))
+        Ok(Page::of(items, &page, |item: &AuditEntry| {
+            (item.at, item.id.clone())
+        }))
     }
 }

@@ -10,6 +10,7 @@ use portcullis_core::{change::ChangeSeq, ids::NodeId};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::{
+    act::Fault,
     nodes::{NodeRow, with_drift},
     store::{Engine, Store},
 };
@@ -80,7 +81,10 @@ impl Store {
             lagging: vec![self.settings().node.id.clone()],
         };
         loop {
-            if tokio::time::timeout_at(deadline, pace.tick()).await.is_err() {
+            if tokio::time::timeout_at(deadline, pace.tick())
+                .await
+                .is_err()
+            {
                 return known;
             }
             match tokio::time::timeout_at(deadline, self.look(seq)).await {
@@ -94,7 +98,7 @@ impl Store {
 
     /// Reads the node set, after the waiter's own commit.
     async fn look(&self, seq: ChangeSeq) -> Option<Barrier> {
-        let nodes = match self.deciding_nodes().await {
+        let nodes = match self.nodes_to_wait_for().await {
             Ok(nodes) => nodes,
             Err(fault) => {
                 tracing::debug!(?fault, "the node set could not be read");
@@ -111,6 +115,13 @@ impl Store {
             confirmed: nodes.len() - lagging.len(),
             lagging,
         })
+    }
+
+    /// Not on the refresher's connections, and few at a time: however many wait, the others get on.
+    async fn nodes_to_wait_for(&self) -> Result<Vec<NodeRow>, Fault> {
+        let _turn = self.barrier_turn().await;
+        let mut connection = self.reader().await?;
+        self.deciding_nodes(&mut connection).await
     }
 
     /// Whether the node has applied the change, or can no longer decide from anything older.

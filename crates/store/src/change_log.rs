@@ -11,7 +11,7 @@ use sqlx::AnyConnection;
 use crate::{act::Fault, error::ActError, row::Columns, store::Store};
 
 /// Younger changes stay, unless there are too many of them.
-const KEPT_FOR: Duration = Duration::from_secs(26 * 3600);
+const KEPT_FOR: Duration = Duration::from_hours(26);
 /// This many stay, however old.
 const KEPT_LEAST: i64 = 1_000;
 /// No more than this many stay, however young.

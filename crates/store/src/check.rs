@@ -48,9 +48,9 @@ pub(crate) fn size(field: &'static str, value: &str) -> Result<(), ActError> {
 pub(crate) fn email(field: &'static str, value: &str) -> Result<(), ActError> {
     let fine = value.len() <= 254
         && value.bytes().all(|b| b.is_ascii_graphic() || b >= 0x80)
-        && value
-            .split_once('@')
-            .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+        && value.split_once('@').is_some_and(|(name, host)| {
+            !name.is_empty() && !host.is_empty() && !host.contains('@')
+        });
     if fine {
         Ok(())
     } else {
@@ -85,7 +85,14 @@ mod tests {
     #[test]
     fn a_mail_address_has_a_name_and_a_host() {
         assert!(email("email", "ada@example.com").is_ok());
-        for bad in ["", "ada", "@example.com", "ada@", "a b@example.com", "a@b@c"] {
+        for bad in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "a b@example.com",
+            "a@b@c",
+        ] {
             assert!(email("email", bad).is_err(), "{bad}");
         }
     }

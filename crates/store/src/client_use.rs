@@ -148,6 +148,8 @@ impl Store {
             })
         };
         let items = rows.iter().map(read).collect::<Result<_, ActError>>()?;
-        Ok(Page::of(items, &page, |item| (item.first_at, item.client.id.to_string())))
+        Ok(Page::of(items, &page, |item| {
+            (item.first_at, item.client.id.to_string())
+        }))
     }
 }

@@ -89,11 +89,12 @@ impl Store {
     ) -> Result<Acted<ClientSecretInfo>, ActError> {
         act!(self, authority.actor(), |act| {
             let owned = lock(act, client, scope(authority)).await?;
-            let row = sqlx::query("SELECT id FROM client_secrets WHERE client_id = $1 AND digest = $2")
-                .bind(client.as_str())
-                .bind(secret.digest().as_bytes().as_slice())
-                .fetch_optional(act.db())
-                .await?;
+            let row =
+                sqlx::query("SELECT id FROM client_secrets WHERE client_id = $1 AND digest = $2")
+                    .bind(client.as_str())
+                    .bind(secret.digest().as_bytes().as_slice())
+                    .fetch_optional(act.db())
+                    .await?;
             let Some(row) = row else {
                 return add_secret(act, &owned, secret).await;
             };
@@ -103,7 +104,8 @@ impl Store {
                 let detail = "this secret has ended and cannot be used again; take a new one";
                 return Err(ActError::conflict("secret_ended", detail).into());
             }
-            act.stands_since(EntityKind::Client, client.as_str()).await?;
+            act.stands_since(EntityKind::Client, client.as_str())
+                .await?;
             Ok(known)
         })
     }
@@ -129,7 +131,8 @@ impl Store {
             let known = was_compromised(act.db(), secret).await?;
             let raise = compromise == Compromise::Yes && !known;
             if !raise && (ended || before.expires_at == Some(at)) {
-                act.stands_since(EntityKind::Client, client.as_str()).await?;
+                act.stands_since(EntityKind::Client, client.as_str())
+                    .await?;
                 return Ok(before);
             }
             if !ended {
@@ -154,7 +157,12 @@ impl Store {
                 "before": { "expires_at_us": before.expires_at },
                 "after": { "expires_at_us": after.expires_at, "compromised": compromise == Compromise::Yes },
             });
-            note(act, ("client_secret.expire", "client_secret"), secret.as_str(), (&owned, detail));
+            note(
+                act,
+                ("client_secret.expire", "client_secret"),
+                secret.as_str(),
+                (&owned, detail),
+            );
             Ok(after)
         })
     }
@@ -177,7 +185,12 @@ impl Store {
                 "before": { "generation": before.client.generation },
                 "after": { "generation": after.client.generation },
             });
-            note(act, ("client.revoke_tokens", "client"), client.as_str(), (&after, detail));
+            note(
+                act,
+                ("client.revoke_tokens", "client"),
+                client.as_str(),
+                (&after, detail),
+            );
             Ok(after.client)
         })
     }
@@ -196,7 +209,8 @@ impl Store {
             let before = lock(act, client, scope(authority)).await?;
             living(&before)?;
             if before.client.state == state {
-                act.stands_since(EntityKind::Client, client.as_str()).await?;
+                act.stands_since(EntityKind::Client, client.as_str())
+                    .await?;
                 return Ok(before.client);
             }
             set_state(act, client, state_word(state)).await?;
@@ -205,7 +219,12 @@ impl Store {
                 "before": state_word(before.client.state),
                 "after": state_word(state),
             });
-            note(act, ("client.set_state", "client"), client.as_str(), (&after, detail));
+            note(
+                act,
+                ("client.set_state", "client"),
+                client.as_str(),
+                (&after, detail),
+            );
             Ok(after.client)
         })
     }
@@ -230,12 +249,7 @@ fn living(owned: &OwnedClient) -> Result<(), ActError> {
     Ok(())
 }
 
-fn note(
-    act: &mut Act,
-    what: (&'static str, &'static str),
-    id: &str,
-    told: (&OwnedClient, Value),
-) {
+fn note(act: &mut Act, what: (&'static str, &'static str), id: &str, told: (&OwnedClient, Value)) {
     let (action, kind) = what;
     let (owned, detail) = told;
     act.note(&Note {
@@ -255,10 +269,7 @@ async fn raise_generation(act: &mut Act, client: &ClientId) -> Result<(), Fault>
     Ok(())
 }
 
-async fn was_compromised(
-    connection: &mut AnyConnection,
-    secret: &SecretId,
-) -> Result<bool, Fault> {
+async fn was_compromised(connection: &mut AnyConnection, secret: &SecretId) -> Result<bool, Fault> {
     let row = sqlx::query("SELECT id, compromised_at_us FROM client_secrets WHERE id = $1")
         .bind(secret.as_str())
         .fetch_one(connection)
@@ -338,7 +349,12 @@ async fn add_secret(
     let info = insert_secret(act, id, secret).await?;
     act.changed(EntityKind::Client, id.as_str());
     let detail = json!({ "client": id, "after": { "hint": info.hint } });
-    note(act, ("client_secret.create", "client_secret"), info.id.as_str(), (owned, detail));
+    note(
+        act,
+        ("client_secret.create", "client_secret"),
+        info.id.as_str(),
+        (owned, detail),
+    );
     Ok(info)
 }
 
@@ -399,8 +415,8 @@ pub(crate) fn of_row(columns: &Columns<'_>) -> Result<OwnedClient, CorruptRow> {
         "api" => ClientOwner::Api(columns.id("owner_id", ApiId::parse)?),
         _ => return Err(columns.corrupt("owner_kind")),
     };
-    let generation = u32::try_from(columns.number("generation")?)
-        .map_err(|_| columns.corrupt("generation"))?;
+    let generation =
+        u32::try_from(columns.number("generation")?).map_err(|_| columns.corrupt("generation"))?;
     let (state, deleted) = match columns.text("state")? {
         "enabled" => (ClientState::Enabled, false),
         "disabled" => (ClientState::Disabled, false),

@@ -10,12 +10,14 @@ pub(crate) const CHANNEL: &str = "portcullis_changes";
 /// `PRAGMA application_id` of our files: "PCLS".
 pub(crate) const APPLICATION_ID: u32 = 0x5043_4c53;
 
-/// How an act begins: it can be given up by the server, never held open by a client that went away.
+/// How an act begins: it can be given up by the server, never held open by a client that went away. On
+/// PostgreSQL each statement sees what was committed before it: acts lock the rows they decide from, and the
+/// counter row would make every stricter level fail whenever two acts meet.
 pub(crate) const fn begin_act(engine: Engine) -> &'static str {
     match engine {
         Engine::Sqlite => "BEGIN IMMEDIATE",
         Engine::Postgres => {
-            "BEGIN; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '4s'; \
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '4s'; \
              SET LOCAL idle_in_transaction_session_timeout = '5s'"
         }
     }
@@ -63,9 +65,7 @@ pub(crate) async fn after_connect(
             "SELECT CASE WHEN current_setting('synchronous_commit') = 'off' \
              THEN set_config('synchronous_commit', 'on', false) ELSE '' END"
         }
-        (Engine::Postgres, Purpose::Read) => {
-            "SELECT set_config('statement_timeout', '5s', false)"
-        }
+        (Engine::Postgres, Purpose::Read) => "SELECT set_config('statement_timeout', '5s', false)",
     };
     connection.execute(sqlx::raw_sql(text)).await.map(|_| ())
 }

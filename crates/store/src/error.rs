@@ -79,7 +79,9 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// The database server does not answer, or refuses.
-    #[error("the database cannot be reached: {0}; check store.url and that the database server runs")]
+    #[error(
+        "the database cannot be reached: {0}; check store.url and that the database server runs"
+    )]
     Unreachable(String),
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long a key is remembered.
-const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+const KEPT_FOR: Duration = Duration::from_hours(24);
 
 /// A key that a caller chose for one act. Scoped to the actor, kept for a day.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -89,7 +89,10 @@ impl<'a> Editable<'a> {
         let simulations = serde_json::to_string(simulations).map_err(unwritable)?;
         check::size("simulations", &simulations)?;
         if simulations.contains("\\u0000") {
-            return Err(ActError::invalid("simulations", "cannot hold the character NUL"));
+            return Err(ActError::invalid(
+                "simulations",
+                "cannot hold the character NUL",
+            ));
         }
         let policy = serde_json::to_string(policy)
             .map_err(|_| ActError::invalid("policy", "cannot be written as JSON"))?;
@@ -155,7 +158,11 @@ impl Store {
             check_namespace(&new.namespace)
                 .map_err(|error| ActError::invalid("namespace", error.to_string()))?;
         }
-        let texts = (new.version.as_str(), new.target_url.as_str(), new.spec.as_deref());
+        let texts = (
+            new.version.as_str(),
+            new.target_url.as_str(),
+            new.spec.as_deref(),
+        );
         let editable = Editable::of(texts, &new.policy, &new.simulations)?;
         act!(self, authority.actor(), |act| {
             let id = InstanceId::random();
@@ -192,7 +199,11 @@ impl Store {
             let spec = patch.spec.as_ref().unwrap_or(&before.spec).as_deref();
             let texts = (
                 patch.version.as_ref().unwrap_or(&before.version).as_str(),
-                patch.target_url.as_ref().unwrap_or(&before.target_url).as_str(),
+                patch
+                    .target_url
+                    .as_ref()
+                    .unwrap_or(&before.target_url)
+                    .as_str(),
                 spec,
             );
             let editable = Editable::of(
@@ -339,7 +350,10 @@ async fn delete(act: &mut Act, instance: &ApiInstance) -> Result<(), Fault> {
         .await?;
     act.changed(EntityKind::Instance, instance.id.as_str());
     let others = of_api(act.db(), &instance.api_id).await?;
-    if others.iter().all(|other| other.environment != instance.environment) {
+    if others
+        .iter()
+        .all(|other| other.environment != instance.environment)
+    {
         subscriptions::end_test(act, &instance.test_subscription_id).await?;
     }
     Ok(())

@@ -23,11 +23,11 @@ use crate::{
 
 /// Verifiers may keep a key set for an hour (the `max-age` of the JWKS), so a key is published that long
 /// before it signs.
-const PUBLISHED_FIRST: Duration = Duration::from_secs(3600);
+const PUBLISHED_FIRST: Duration = Duration::from_hours(1);
 /// How long a retired key stays published after the last token it may have signed.
-const PUBLISHED_AFTER: Duration = Duration::from_secs(300);
+const PUBLISHED_AFTER: Duration = Duration::from_mins(5);
 /// Longest life of a token that an `outbound` key signs.
-const OUTBOUND_LIFETIME_MAX: Duration = Duration::from_secs(600);
+const OUTBOUND_LIFETIME_MAX: Duration = Duration::from_mins(10);
 /// The form in which private halves are sealed.
 const SEALED_VERSION: i64 = 1;
 
@@ -89,7 +89,8 @@ impl Store {
                 return Ok(false);
             }
             insert(act, purpose, KeyState::Next, next).await?;
-            let detail = json!({ "purpose": purpose.as_str(), "current": current.id, "next": next.id });
+            let detail =
+                json!({ "purpose": purpose.as_str(), "current": current.id, "next": next.id });
             note(act, "key.install", &current.id, detail);
             Ok(true)
         })
@@ -197,7 +198,10 @@ async fn next_of(connection: &mut AnyConnection, purpose: KeyPurpose) -> Result<
         .into_iter()
         .find(|key| key.purpose == purpose && key.state == KeyState::Next)
         .ok_or_else(|| {
-            Fault::Act(ActError::conflict("no_next_key", "there is no next key to promote"))
+            Fault::Act(ActError::conflict(
+                "no_next_key",
+                "there is no next key to promote",
+            ))
         })
 }
 
@@ -300,7 +304,11 @@ pub(crate) async fn load(
     .await?;
     let mut keys = Vec::with_capacity(rows.len());
     for row in &rows {
-        keys.push(Arc::new(open(&Columns::of(row, "signing_keys"), master_key, parts)?));
+        keys.push(Arc::new(open(
+            &Columns::of(row, "signing_keys"),
+            master_key,
+            parts,
+        )?));
     }
     Ok(KeySet::new(keys))
 }
@@ -326,6 +334,12 @@ fn open(
         .transpose()
         .map_err(|_| columns.corrupt("private_sealed"))?;
     let private = private.as_ref().map(|bytes| bytes.as_slice());
-    SigningKey::from_der(id.clone(), purpose, state, columns.bytes("public_der")?, private)
-        .map_err(|_| columns.corrupt("public_der"))
+    SigningKey::from_der(
+        id.clone(),
+        purpose,
+        state,
+        columns.bytes("public_der")?,
+        private,
+    )
+    .map_err(|_| columns.corrupt("public_der"))
 }

@@ -27,6 +27,7 @@ mod instances;
 mod keys;
 mod master_key;
 mod nodes;
+mod open;
 mod organizations;
 mod page;
 mod refresher;

@@ -78,7 +78,7 @@ impl MasterKey {
     /// Names the key without telling it: 16 hexadecimal digits.
     #[must_use]
     pub fn id(&self) -> String {
-        self.id.iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&self.id)
     }
 
     /// The bytes, to be written to the key file. They must not be logged.
@@ -143,6 +143,15 @@ impl fmt::Debug for MasterKey {
     }
 }
 
+/// Two lower-case digits for each byte.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)])
+        .collect()
+}
+
 /// Random bytes of the operating system's generator.
 pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -172,8 +181,14 @@ mod tests {
         assert_eq!(key.open(&PLACE, &sealed).unwrap().as_slice(), b"private");
         for other in [
             Place { id: "b", ..PLACE },
-            Place { version: 2, ..PLACE },
-            Place { table: "x", ..PLACE },
+            Place {
+                version: 2,
+                ..PLACE
+            },
+            Place {
+                table: "x",
+                ..PLACE
+            },
         ] {
             assert_eq!(key.open(&other, &sealed).unwrap_err(), SealError);
         }

@@ -263,9 +263,11 @@ impl Store {
 
     /// The node set as far as it may still decide: nodes without a sign of life for longer than they may go on
     /// are left out, and taken out.
-    pub(crate) async fn deciding_nodes(&self) -> Result<Vec<NodeRow>, Fault> {
-        let mut connection = self.control().await?;
-        let rows = node_rows(&mut connection).await?;
+    pub(crate) async fn deciding_nodes(
+        &self,
+        connection: &mut AnyConnection,
+    ) -> Result<Vec<NodeRow>, Fault> {
+        let rows = node_rows(connection).await?;
         let gone = self.gone(&rows);
         for row in rows.iter().filter(|row| gone.contains(&row.key())) {
             let (id, incarnation) = row.key();
@@ -289,7 +291,12 @@ impl Store {
         let mut seen = self.seen_nodes();
         seen.retain(|key, _| rows.iter().any(|row| row.key() == *key));
         let mut gone = Vec::new();
-        for row in rows {
+        let own = &self.settings().node;
+        // This process lives, whatever its clock just did.
+        for row in rows
+            .iter()
+            .filter(|row| row.info.incarnation != own.incarnation)
+        {
             let entry = seen.entry(row.key()).or_insert(SeenNode {
                 beat: row.beat,
                 since: now,
@@ -324,7 +331,10 @@ async fn node_rows(connection: &mut AnyConnection) -> Result<Vec<NodeRow>, Fault
 }
 
 fn of_row(columns: &Columns<'_>) -> Result<NodeRow, CorruptRow> {
-    let roles = columns.text("roles")?.split(',').filter(|role| !role.is_empty());
+    let roles = columns
+        .text("roles")?
+        .split(',')
+        .filter(|role| !role.is_empty());
     let on_stale = columns.word("on_stale", OnStale::parse)?;
     let lease = Duration::from_micros(columns.count("lease_us")?);
     let stale_max = Duration::from_micros(columns.count("stale_max_us")?);

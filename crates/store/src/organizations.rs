@@ -81,7 +81,10 @@ fn check_country(field: &'static str, code: &str) -> Result<(), ActError> {
     if fine {
         Ok(())
     } else {
-        Err(ActError::invalid(field, "is two capital letters (ISO 3166-1), or empty"))
+        Err(ActError::invalid(
+            field,
+            "is two capital letters (ISO 3166-1), or empty",
+        ))
     }
 }
 
@@ -131,7 +134,12 @@ impl Store {
             }
             let made = find(act.db(), id.as_str(), "").await?;
             act.changed(EntityKind::Organization, id.as_str());
-            note(act, "organization.create", &made, json!({ "after": told(&made) }));
+            note(
+                act,
+                "organization.create",
+                &made,
+                json!({ "after": told(&made) }),
+            );
             Ok(made)
         })
     }
@@ -188,7 +196,8 @@ impl Store {
         act!(self, authority.actor(), |act| {
             let before = lock(act, id, scope(authority)).await?;
             if before.state == state {
-                act.stands_since(EntityKind::Organization, id.as_str()).await?;
+                act.stands_since(EntityKind::Organization, id.as_str())
+                    .await?;
                 return Ok(before);
             }
             sqlx::query("UPDATE organizations SET state = $2, version = version + 1 WHERE id = $1")
@@ -226,7 +235,12 @@ impl Store {
                 .execute(act.db())
                 .await?;
             let after = find(act.db(), id.as_str(), "").await?;
-            note(act, "organization.add_namespace", &after, json!({ "after": namespace }));
+            note(
+                act,
+                "organization.add_namespace",
+                &after,
+                json!({ "after": namespace }),
+            );
             Ok(after)
         })
     }
@@ -271,7 +285,9 @@ impl Store {
             let id = Columns::of(row, "organizations").text("id")?;
             items.extend(find_any(&mut connection, id, "").await?);
         }
-        Ok(Page::of(items, &page, |item| (item.created_at, item.id.to_string())))
+        Ok(Page::of(items, &page, |item| {
+            (item.created_at, item.id.to_string())
+        }))
     }
 }
 
@@ -283,7 +299,12 @@ pub(crate) fn stale_unless(expected: Option<i64>, current: i64) -> Result<(), Ac
     }
 }
 
-fn note(act: &mut Act, action: &'static str, organization: &Organization, detail: serde_json::Value) {
+fn note(
+    act: &mut Act,
+    action: &'static str,
+    organization: &Organization,
+    detail: serde_json::Value,
+) {
     act.note(&Note {
         action,
         kind: EntityKind::Organization.as_str(),
@@ -333,11 +354,7 @@ async fn insert(act: &mut Act, id: &OrganizationId, new: &NewOrganization) -> Re
     Ok(())
 }
 
-async fn take_namespace(
-    act: &mut Act,
-    id: &OrganizationId,
-    namespace: &str,
-) -> Result<(), Fault> {
+async fn take_namespace(act: &mut Act, id: &OrganizationId, namespace: &str) -> Result<(), Fault> {
     let taken = || {
         ActError::conflict(
             "namespace_taken",
@@ -389,11 +406,13 @@ pub(crate) async fn lock(
     id: &OrganizationId,
     scope: &str,
 ) -> Result<Organization, Fault> {
-    sqlx::query("UPDATE organizations SET version = version WHERE id = $1 AND ($2 = '' OR id = $2)")
-        .bind(id.as_str())
-        .bind(scope)
-        .execute(act.db())
-        .await?;
+    sqlx::query(
+        "UPDATE organizations SET version = version WHERE id = $1 AND ($2 = '' OR id = $2)",
+    )
+    .bind(id.as_str())
+    .bind(scope)
+    .execute(act.db())
+    .await?;
     find(act.db(), id.as_str(), scope).await
 }
 

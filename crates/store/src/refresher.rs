@@ -91,7 +91,10 @@ async fn built(position: Position, facts: Facts) -> Result<Arc<Snapshot>, Fault>
 /// Notes where this process's snapshot stands, for the barrier and for the next look.
 fn stand_at(store: &Store, position: Position) {
     *store.position() = Some(position);
-    store.status().applied_seq.store(position.seq, Ordering::Relaxed);
+    store
+        .status()
+        .applied_seq
+        .store(position.seq, Ordering::Relaxed);
     store.applied().send_replace(Some(position.seq));
 }
 
@@ -253,11 +256,19 @@ impl Follower<'_> {
             .partition(|snapshot| Arc::strong_count(snapshot) == 1);
         self.retired = held;
         let left = u64::try_from(self.retired.len()).unwrap_or(u64::MAX);
-        self.store.status().retired_snapshots.store(left, Ordering::Relaxed);
+        self.store
+            .status()
+            .retired_snapshots
+            .store(left, Ordering::Relaxed);
         if !free.is_empty() {
             drop(tokio::task::spawn_blocking(move || drop(free)));
         }
     }
+}
+
+async fn watch_others(store: &Store) -> Result<(), Fault> {
+    let mut connection = store.control().await?;
+    store.deciding_nodes(&mut connection).await.map(|_| ())
 }
 
 /// Tells the other nodes how far this one has come: after every refresh, and in any case three times in a
@@ -267,14 +278,18 @@ async fn heartbeat(store: &Store, stop: &CancellationToken) {
         return;
     }
     let mut applied = store.applied().subscribe();
-    let pause = (store.settings().lease / 3).clamp(Duration::from_millis(100), Duration::from_secs(5));
+    let pause =
+        (store.settings().lease / 3).clamp(Duration::from_millis(100), Duration::from_secs(5));
     loop {
         if let Err(fault) = store.beat().await {
-            tracing::warn!(?fault, "this node could not tell the others how far it has come");
+            tracing::warn!(
+                ?fault,
+                "this node could not tell the others how far it has come"
+            );
             let _ = tokio::time::timeout(Duration::from_millis(200), stop.cancelled()).await;
         }
         // Keeps the watch on the others' signs of life.
-        if let Err(fault) = store.deciding_nodes().await {
+        if let Err(fault) = watch_others(store).await {
             tracing::debug!(?fault, "the node set could not be read");
         }
         tokio::select! {

@@ -57,10 +57,7 @@ impl<'r> Columns<'r> {
         u64::try_from(self.number(column)?).map_err(|_| self.corrupt(column))
     }
 
-    pub(crate) fn optional_number(
-        &self,
-        column: &'static str,
-    ) -> Result<Option<i64>, CorruptRow> {
+    pub(crate) fn optional_number(&self, column: &'static str) -> Result<Option<i64>, CorruptRow> {
         self.get(column)
     }
 
@@ -105,10 +102,7 @@ impl<'r> Columns<'r> {
         parse(self.text(column)?).ok_or_else(|| self.corrupt(column))
     }
 
-    pub(crate) fn json<T: DeserializeOwned>(
-        &self,
-        column: &'static str,
-    ) -> Result<T, CorruptRow> {
+    pub(crate) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, CorruptRow> {
         serde_json::from_str(self.text(column)?).map_err(|_| self.corrupt(column))
     }
 }

@@ -7,7 +7,7 @@ use sqlx::AnyConnection;
 use crate::{
     act::Fault,
     error::{ActError, OpenError},
-    master_key::{MasterKey, Place, random_bytes},
+    master_key::{MasterKey, Place, hexadecimal, random_bytes},
     row::Columns,
     store::Engine,
 };
@@ -24,7 +24,11 @@ const INSTALLATION_ID: &str = "installation_id";
 
 /// The newest version this program knows.
 fn newest() -> i64 {
-    MIGRATIONS.iter().map(|(version, _)| *version).max().unwrap_or(0)
+    MIGRATIONS
+        .iter()
+        .map(|(version, _)| *version)
+        .max()
+        .unwrap_or(0)
 }
 
 /// The texts of the migrations that lead to a version.
@@ -37,7 +41,7 @@ pub(crate) fn migrations_up_to(version: i64) -> impl Iterator<Item = &'static st
 
 fn checksum(text: &str) -> String {
     let digest = digest::digest(&digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(digest.as_ref())
 }
 
 /// What was found in a database.
@@ -95,9 +99,8 @@ async fn check_versions(connection: &mut AnyConnection) -> Result<i64, OpenError
         let known = MIGRATIONS.iter().find(|(known, _)| *known == version);
         match known {
             Some((_, text)) if checksum(text) == applied => {}
-            Some(_) => return Err(OpenError::ForeignSchema { version }),
             None if version > newest() => {}
-            None => return Err(OpenError::ForeignSchema { version }),
+            _ => return Err(OpenError::ForeignSchema { version }),
         }
         last = last.max(version);
     }
@@ -180,10 +183,19 @@ pub(crate) async fn prepare(
             .execute(&mut *connection)
             .await
             .map_err(lost)?;
-        sqlx::query("INSERT INTO schema_versions (version, checksum, applied_at_us) VALUES ($1, $2, $3)")
-            .bind(*version)
-            .bind(checksum(text))
-            .bind(now.as_us())
+        sqlx::query(
+            "INSERT INTO schema_versions (version, checksum, applied_at_us) VALUES ($1, $2, $3)",
+        )
+        .bind(*version)
+        .bind(checksum(text))
+        .bind(now.as_us())
+        .execute(&mut *connection)
+        .await
+        .map_err(lost)?;
+    }
+    if engine == Engine::Postgres {
+        // The counters stand beside the rest there; on SQLite they have a file of their own.
+        sqlx::raw_sql(USAGE)
             .execute(&mut *connection)
             .await
             .map_err(lost)?;
@@ -204,11 +216,13 @@ async fn first_rows(
 ) -> Result<(), OpenError> {
     let lost = |error: sqlx::Error| unreachable(error.into());
     let epoch = i64::from_le_bytes(random_bytes::<8>());
-    sqlx::query("INSERT INTO change_counter (id, seq, epoch) VALUES (1, 0, $1) ON CONFLICT (id) DO NOTHING")
-        .bind(epoch)
-        .execute(&mut *connection)
-        .await
-        .map_err(lost)?;
+    sqlx::query(
+        "INSERT INTO change_counter (id, seq, epoch) VALUES (1, 0, $1) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(epoch)
+    .execute(&mut *connection)
+    .await
+    .map_err(lost)?;
     sqlx::query("INSERT INTO settings (name, value, changed_at_us) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING")
         .bind(INSTALLATION_ID)
         .bind(uuid::Uuid::new_v4().to_string())
@@ -221,11 +235,13 @@ async fn first_rows(
         .seal(&check_place(&id), CHECK_TEXT)
         .map_err(|_| OpenError::Unreachable("the master key cannot seal".to_owned()))?;
     // As long as nothing is sealed, another key may take the place of the one noted before.
-    sqlx::query("DELETE FROM master_keys WHERE id <> $1 AND NOT EXISTS (SELECT 1 FROM signing_keys)")
-        .bind(id.as_str())
-        .execute(&mut *connection)
-        .await
-        .map_err(lost)?;
+    sqlx::query(
+        "DELETE FROM master_keys WHERE id <> $1 AND NOT EXISTS (SELECT 1 FROM signing_keys)",
+    )
+    .bind(id.as_str())
+    .execute(&mut *connection)
+    .await
+    .map_err(lost)?;
     sqlx::query("INSERT INTO master_keys (id, check_value, created_at_us) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING")
         .bind(id)
         .bind(check)

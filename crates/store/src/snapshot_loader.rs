@@ -3,11 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use portcullis_core::{
-    change::EntityKind,
-    clock::BootTime,
-    snapshot::Facts,
-};
+use portcullis_core::{change::EntityKind, clock::BootTime, snapshot::Facts};
 
 use crate::{
     act::Fault,
@@ -26,7 +22,7 @@ const CHANGES_MAX: usize = 5_000;
 /// How long a look at the log may take, reading what changed included.
 const DELTA_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long reading everything may take.
-const LOAD_TIME_MAX: Duration = Duration::from_secs(120);
+const LOAD_TIME_MAX: Duration = Duration::from_mins(2);
 
 /// What a read found.
 pub(crate) struct Read {
@@ -58,17 +54,18 @@ async fn in_time<T>(
     limit: Duration,
     read: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
-    let late = || Fault::Act(ActError::Unavailable("the database did not answer in time".to_owned()));
+    let late = || {
+        Fault::Act(ActError::Unavailable(
+            "the database did not answer in time".to_owned(),
+        ))
+    };
     tokio::time::timeout(limit, read)
         .await
         .unwrap_or_else(|_| Err(late()))
 }
 
 /// Reads everything.
-pub(crate) async fn load(
-    store: &Store,
-    parts: SnapshotParts,
-) -> Result<(BootTime, Loaded), Fault> {
+pub(crate) async fn load(store: &Store, parts: SnapshotParts) -> Result<(BootTime, Loaded), Fault> {
     in_time(LOAD_TIME_MAX, async {
         let connection = store.control().await?;
         let sent_at = store.clock().boot_time();

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
-use sqlx::{AnyConnection, Connection};
+use sqlx::{AnyConnection, Connection, Row};
 
 use crate::{
     act::Fault,
@@ -12,16 +12,23 @@ use crate::{
     master_key::MasterKey,
     row::Columns,
     schema::{self, Found},
-    sqlite_file::{Mode, connect, damaged, file_error, of_driver},
+    sqlite_file::{Mode, connect, damaged, file_error, has_log, of_driver},
     store::Engine,
 };
 
+/// Up to this size the indexes are compared with their tables too, which takes some times as long.
+const COMPARED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// Reads the whole file through once, without being able to write to it.
 pub(crate) async fn check(path: &Path, master_key: &MasterKey) -> Result<(), OpenError> {
     check_header(path)?;
-    let mut connection = connect(path, Mode::ReadOnly).await?;
+    let mode = if has_log(path) {
+        Mode::ReadOnly
+    } else {
+        Mode::Untouched
+    };
+    let mut connection = connect(path, mode).await?;
     check_pages(path, &mut connection).await?;
     let tables = definitions(&mut connection)
         .await
@@ -79,7 +86,10 @@ async fn check_definitions(
         .iter()
         .find(|(name, text)| found.get(*name) != Some(*text));
     match changed {
-        Some((name, _)) => Err(damaged(path, format!("its table or index {name} is not as it was made"))),
+        Some((name, _)) => Err(damaged(
+            path,
+            format!("its table or index {name} is not as it was made"),
+        )),
         None => Ok(()),
     }
 }
@@ -100,11 +110,47 @@ fn check_header(path: &Path) -> Result<(), OpenError> {
     if id != APPLICATION_ID && id != 0 {
         return Err(damaged(path, "it is a database of another program"));
     }
+    let length = file
+        .metadata()
+        .map_err(|source| file_error(path, source))?
+        .len();
+    // With a log the last pages may still be there alone.
+    if !has_log(path) && length < length_told(&header) {
+        return Err(damaged(path, "it is cut off"));
+    }
     Ok(())
 }
 
+/// How long the file is by its own header (database file format, section 1.3); 0 when the header does not know.
+fn length_told(header: &[u8; 100]) -> u64 {
+    let number = |from: usize| {
+        let bytes = header.get(from..from + 4)?.try_into().ok()?;
+        Some(u64::from(u32::from_be_bytes(bytes)))
+    };
+    let page_size = header
+        .get(16..18)
+        .and_then(|bytes| bytes.try_into().ok())
+        .map_or(0, |bytes| match u16::from_be_bytes(bytes) {
+            1 => 65_536,
+            size => u64::from(size),
+        });
+    // The number of pages is up to date when it was written with the last change.
+    match (number(24), number(28), number(92)) {
+        (Some(changed), Some(pages), Some(valid_for)) if changed == valid_for => pages * page_size,
+        _ => 0,
+    }
+}
+
 async fn check_pages(path: &Path, connection: &mut AnyConnection) -> Result<(), OpenError> {
-    let rows = sqlx::query("PRAGMA quick_check")
+    let bytes = std::fs::metadata(path)
+        .map_err(|source| file_error(path, source))?
+        .len();
+    let text = if bytes <= COMPARED_BYTES_MAX {
+        "PRAGMA integrity_check"
+    } else {
+        "PRAGMA quick_check"
+    };
+    let rows = sqlx::query(text)
         .fetch_all(connection)
         .await
         .map_err(|error| match of_driver(path, &error) {
@@ -112,11 +158,15 @@ async fn check_pages(path: &Path, connection: &mut AnyConnection) -> Result<(), 
             other => other,
         })?;
     for row in &rows {
-        let finding = Columns::of(row, "quick_check")
-            .owned("quick_check")
-            .unwrap_or_else(|_| "unreadable".to_owned());
+        let finding: String = row.try_get(0).unwrap_or_else(|_| "unreadable".to_owned());
         // A row that breaks a rule of the schema is left out where it is read; it stops nothing else.
-        let one_row = ["CHECK constraint", "NULL value", "TEXT value", "NUMERIC value", "non-unique"];
+        let one_row = [
+            "CHECK constraint",
+            "NULL value",
+            "TEXT value",
+            "NUMERIC value",
+            "non-unique",
+        ];
         if one_row.iter().any(|start| finding.starts_with(start)) {
             tracing::warn!(%finding, "a row of the database breaks a rule of its table");
         } else if finding != "ok" {
@@ -125,4 +175,3 @@ async fn check_pages(path: &Path, connection: &mut AnyConnection) -> Result<(), 
     }
     Ok(())
 }
-

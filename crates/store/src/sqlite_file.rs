@@ -14,7 +14,7 @@ use sqlx::{AnyConnection, ConnectOptions, Connection, any::AnyConnectOptions};
 use crate::{
     dialect::APPLICATION_ID,
     error::OpenError,
-    master_key::MasterKey,
+    master_key::{MasterKey, hexadecimal},
     schema, sqlite_check,
     store::Engine,
 };
@@ -22,9 +22,11 @@ use crate::{
 /// How a connection may use the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
+    /// Beside a log that may hold the last changes.
     ReadOnly,
+    /// Without a log: the file is all there is, and nothing is made beside it.
+    Untouched,
     ReadWrite,
-    Create,
 }
 
 /// The path of `sqlite:PATH`; parameters behind a `?` are ours to set and are dropped.
@@ -59,13 +61,14 @@ pub(crate) fn options(path: &Path, mode: Mode) -> Result<AnyConnectOptions, Open
         if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~') {
             url.push(char::from(byte));
         } else {
-            url.push_str(&format!("%{byte:02X}"));
+            url.push('%');
+            url.push_str(&hexadecimal(&[byte]));
         }
     }
     url.push_str(match mode {
         Mode::ReadOnly => "?mode=ro",
+        Mode::Untouched => "?mode=ro&immutable=1",
         Mode::ReadWrite => "?mode=rw",
-        Mode::Create => "?mode=rwc",
     });
     let options = AnyConnectOptions::from_str(&url).map_err(|_| OpenError::Url)?;
     Ok(options.disable_statement_logging())
@@ -142,7 +145,7 @@ pub(crate) async fn make_or_check(
     }
     if path.exists() {
         sqlite_check::check(path, master_key).await
-    } else if fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0) {
+    } else if has_log(path) {
         Err(damaged(
             path,
             "the file is missing, but the log of its last changes (-wal) is there",
@@ -152,6 +155,11 @@ pub(crate) async fn make_or_check(
     }
 }
 
+/// Whether the log of the last changes is there, as after a kill.
+pub(crate) fn has_log(path: &Path) -> bool {
+    fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0)
+}
+
 /// Makes the database under another name and renames it when it is whole and on disk.
 async fn make(
     path: &Path,
@@ -159,8 +167,8 @@ async fn make(
     master_key: &MasterKey,
     now: Timestamp,
 ) -> Result<(), OpenError> {
-    create_private(making).map_err(|source| file_error(making, source))?;
-    let mut connection = connect(making, Mode::Create).await?;
+    create_private(making)?;
+    let mut connection = connect(making, Mode::ReadWrite).await?;
     schema::prepare(&mut connection, Engine::Sqlite, master_key, now).await?;
     let mark = format!("PRAGMA application_id = {APPLICATION_ID}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(mark))
@@ -183,12 +191,15 @@ async fn make(
 }
 
 /// Creates an empty file that its owner alone may read.
-fn create_private(path: &Path) -> std::io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> Result<(), OpenError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(|_| ())
+    options
+        .open(path)
+        .map(|_| ())
+        .map_err(|source| file_error(path, source))
 }
 
 pub(crate) async fn connect(path: &Path, mode: Mode) -> Result<AnyConnection, OpenError> {
@@ -232,7 +243,13 @@ mod tests {
         let path = path_of(&url).unwrap();
 
         assert_eq!(path, fs::canonicalize(folder.path()).unwrap().join("p.db"));
-        for bad in ["", "sqlite:", "sqlite::memory:", "mysql://x", "sqlite:/tmp/"] {
+        for bad in [
+            "",
+            "sqlite:",
+            "sqlite::memory:",
+            "mysql://x",
+            "sqlite:/tmp/",
+        ] {
             assert!(path_of(bad).is_err(), "{bad}");
         }
     }
@@ -245,7 +262,10 @@ mod tests {
 
         let second = lock(&path).unwrap_err().to_string();
 
-        assert!(second.contains(&format!("process {}", std::process::id())), "{second}");
+        assert!(
+            second.contains(&format!("process {}", std::process::id())),
+            "{second}"
+        );
         drop(first);
         assert!(lock(&path).is_ok());
     }

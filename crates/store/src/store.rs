@@ -5,8 +5,6 @@ use std::{
     fmt,
     fs::File,
     net::IpAddr,
-    path::{Path, PathBuf},
-    str::FromStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,23 +13,18 @@ use portcullis_core::{
     change::ChangeSeq,
     clock::{BootTime, Clock},
 };
-use sqlx::{
-    Any, AnyPool, ConnectOptions, Connection,
-    any::{AnyConnectOptions, AnyPoolOptions},
-    pool::PoolConnection,
-};
-use tokio::sync::watch;
+use sqlx::{Any, AnyPool, pool::PoolConnection};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::{
     act::Fault,
     change_log::Position,
-    dialect::{self, Purpose},
     error::OpenError,
     master_key::MasterKey,
     nodes::{NodeIdentity, NodeKey, SeenNode},
+    open::{self, Opened, Pools},
     refresher::RefresherStatus,
     schema,
-    sqlite_file::{self, Mode},
 };
 
 /// How many commits are remembered with the moment at which they were known.
@@ -102,17 +95,8 @@ struct Shared {
     position: Mutex<Option<Position>>,
     commits: Mutex<VecDeque<(i64, BootTime)>>,
     seen_nodes: Mutex<HashMap<NodeKey, SeenNode>>,
+    barrier_turns: Semaphore,
     status: Arc<RefresherStatus>,
-}
-
-struct Pools {
-    /// Acts. One connection on SQLite.
-    writers: AnyPool,
-    /// What people read.
-    readers: AnyPool,
-    /// The refresher, the heartbeat and the barrier, which no list may hold up.
-    control: AnyPool,
-    usage: AnyPool,
 }
 
 /// A lock whose data is whole at every moment, so that a panic elsewhere does not spoil it.
@@ -127,19 +111,13 @@ impl Store {
     /// [`OpenError`]; nothing was changed.
     pub async fn open(settings: StoreSettings) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
-        let opened = if settings.url.starts_with("sqlite:") {
-            open_sqlite(&settings).await?
-        } else if ["postgres://", "postgresql://"]
-            .iter()
-            .any(|scheme| settings.url.starts_with(scheme))
-        {
-            open_postgres(&settings).await?
-        } else {
-            return Err(OpenError::Url);
-        };
-        let (engine, pools, lock) = opened;
+        let Opened {
+            engine,
+            pools,
+            lock,
+        } = open::open(&settings).await?;
         let mut connection = pools
-            .control
+            .readers
             .acquire()
             .await
             .map_err(|error| schema::unreachable(error.into()))?;
@@ -157,6 +135,7 @@ impl Store {
                 position: Mutex::new(None),
                 commits: Mutex::new(VecDeque::new()),
                 seen_nodes: Mutex::new(HashMap::new()),
+                barrier_turns: Semaphore::new(2),
                 status: Arc::default(),
             }),
             context: ActContext::default(),
@@ -280,6 +259,11 @@ impl Store {
         locked(&self.shared.seen_nodes)
     }
 
+    /// A turn to read the node set for whoever waits at the barrier. `None` never comes: nobody closes it.
+    pub(crate) async fn barrier_turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.shared.barrier_turns.acquire().await.ok()
+    }
+
     pub(crate) fn status(&self) -> &Arc<RefresherStatus> {
         &self.shared.status
     }
@@ -289,96 +273,4 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Store({:?})", self.engine())
     }
-}
-
-type Opened = (Engine, Pools, Option<File>);
-
-async fn open_sqlite(settings: &StoreSettings) -> Result<Opened, OpenError> {
-    let path = sqlite_file::path_of(&settings.url)?;
-    let lock = sqlite_file::lock(&path)?;
-    let now = settings.clock.now();
-    sqlite_file::make_or_check(&path, &settings.master_key, now).await?;
-    sqlite_file::writable(&path)?;
-    let writers = pool(
-        sqlite_file::options(&path, Mode::ReadWrite)?,
-        (Engine::Sqlite, Purpose::Write),
-        1,
-    );
-    let mut connection = writers
-        .acquire()
-        .await
-        .map_err(|error| sqlite_file::of_driver(&path, &error))?;
-    schema::prepare(&mut connection, Engine::Sqlite, &settings.master_key, now).await?;
-    drop(connection);
-    let read = |most| {
-        let options = sqlite_file::options(&path, Mode::ReadWrite)?;
-        Ok::<_, OpenError>(pool(options, (Engine::Sqlite, Purpose::Read), most))
-    };
-    let pools = Pools {
-        readers: read(4)?,
-        control: read(2)?,
-        usage: open_usage(&path).await?,
-        writers,
-    };
-    Ok((Engine::Sqlite, pools, Some(lock)))
-}
-
-/// The second file: its rows are counters, so it may lose the last seconds, and it never holds up an act.
-async fn open_usage(path: &Path) -> Result<AnyPool, OpenError> {
-    let path: PathBuf = path.with_file_name("usage.db");
-    let options = sqlite_file::options(&path, Mode::Create)?;
-    let usage = pool(options, (Engine::Sqlite, Purpose::Write), 1);
-    let mut connection = usage
-        .acquire()
-        .await
-        .map_err(|error| sqlite_file::of_driver(&path, &error))?;
-    sqlx::raw_sql(schema::USAGE)
-        .execute(&mut *connection)
-        .await
-        .map_err(|error| sqlite_file::of_driver(&path, &error))?;
-    drop(connection);
-    Ok(usage)
-}
-
-async fn open_postgres(settings: &StoreSettings) -> Result<Opened, OpenError> {
-    let options = AnyConnectOptions::from_str(&settings.url)
-        .map_err(|_| OpenError::Url)?
-        .disable_statement_logging();
-    let lost = |error: sqlx::Error| schema::unreachable(error.into());
-    let mut connection = options.connect().await.map_err(lost)?;
-    let now = settings.clock.now();
-    schema::prepare(&mut connection, Engine::Postgres, &settings.master_key, now).await?;
-    sqlx::raw_sql(schema::USAGE)
-        .execute(&mut connection)
-        .await
-        .map_err(lost)?;
-    connection.close().await.map_err(lost)?;
-    let of = |purpose, most| pool(options.clone(), (Engine::Postgres, purpose), most);
-    let pools = Pools {
-        writers: of(Purpose::Write, 8),
-        readers: of(Purpose::Read, 6),
-        control: of(Purpose::Read, 4),
-        usage: of(Purpose::Write, 1),
-    };
-    Ok((Engine::Postgres, pools, None))
-}
-
-fn pool(options: AnyConnectOptions, kind: (Engine, Purpose), most: u32) -> AnyPool {
-    let (engine, purpose) = kind;
-    let (idle, lifetime) = match engine {
-        Engine::Sqlite => (None, None),
-        Engine::Postgres => (
-            Some(Duration::from_secs(600)),
-            Some(Duration::from_secs(1800)),
-        ),
-    };
-    AnyPoolOptions::new()
-        .max_connections(most)
-        .acquire_timeout(Duration::from_secs(5))
-        .idle_timeout(idle)
-        .max_lifetime(lifetime)
-        .after_connect(move |connection, _| {
-            Box::pin(async move { dialect::after_connect(connection, engine, purpose).await })
-        })
-        .connect_lazy_with(options)
 }

@@ -60,7 +60,7 @@ impl Store {
     /// app selected.
     ///
     /// # Errors
-    /// [`ActError`]: `NotFound` (app or organization), `Conflict` (`already_activated`, `app_without_api`,
+    /// [`ActError`]: `NotFound` (app or organization), `Invalid`, `Conflict` (`already_activated`, `app_without_api`,
     /// `app_not_enabled`, `subscription_exists`, `idempotency_key_reused`).
     pub async fn activate(
         &self,
@@ -70,6 +70,9 @@ impl Store {
     ) -> Result<Acted<Subscription>, ActError> {
         if !reaches(authority, &new.organization_id) {
             return Err(ActError::NotFound("organization"));
+        }
+        if new.ends_at.is_some_and(|end| end <= self.clock().now()) {
+            return Err(ActError::invalid("ends_at", "lies in the past"));
         }
         act!(self, authority.actor(), |act| {
             let id = new.id.clone().unwrap_or_else(SubscriptionId::random);
@@ -91,7 +94,8 @@ impl Store {
                 AppState::Deleted => return Err(ActError::NotFound("app").into()),
             }
             if app.apis.is_empty() {
-                let detail = "this app has not selected an API yet, so there is nothing to activate";
+                let detail =
+                    "this app has not selected an API yet, so there is nothing to activate";
                 return Err(ActError::conflict("app_without_api", detail).into());
             }
             insert_real(act, &id, &new, &app.organization_id).await?;
@@ -129,7 +133,8 @@ impl Store {
             let before = lock(act, id, scope(authority)).await?;
             party_to(authority, &before, event)?;
             if before.subscription.state.is_ended() {
-                act.stands_since(EntityKind::Subscription, id.as_str()).await?;
+                act.stands_since(EntityKind::Subscription, id.as_str())
+                    .await?;
                 return Ok(before.subscription);
             }
             real(&before.subscription)?;
@@ -152,11 +157,18 @@ impl Store {
             let before = lock(act, id, scope(authority)).await?;
             party_to(authority, &before, SubscriptionEvent::Suspend)?;
             if before.subscription.state == SubscriptionState::Suspended {
-                act.stands_since(EntityKind::Subscription, id.as_str()).await?;
+                act.stands_since(EntityKind::Subscription, id.as_str())
+                    .await?;
                 return Ok(before.subscription);
             }
             real(&before.subscription)?;
-            turn(act, before, SubscriptionEvent::Suspend, "subscription.suspend").await
+            turn(
+                act,
+                before,
+                SubscriptionEvent::Suspend,
+                "subscription.suspend",
+            )
+            .await
         })
     }
 
@@ -173,11 +185,18 @@ impl Store {
             let before = lock(act, id, scope(authority)).await?;
             party_to(authority, &before, SubscriptionEvent::Resume)?;
             if before.subscription.state == SubscriptionState::Active {
-                act.stands_since(EntityKind::Subscription, id.as_str()).await?;
+                act.stands_since(EntityKind::Subscription, id.as_str())
+                    .await?;
                 return Ok(before.subscription);
             }
             real(&before.subscription)?;
-            turn(act, before, SubscriptionEvent::Resume, "subscription.resume").await
+            turn(
+                act,
+                before,
+                SubscriptionEvent::Resume,
+                "subscription.resume",
+            )
+            .await
         })
     }
 
@@ -271,7 +290,11 @@ fn party_to(
         (Reach::One(_), SubscriptionEvent::Expire) => false,
         (Reach::One(own), _) => *own == owned.owner,
     };
-    if allowed { Ok(()) } else { Err(ActError::Forbidden) }
+    if allowed {
+        Ok(())
+    } else {
+        Err(ActError::Forbidden)
+    }
 }
 
 fn real(subscription: &Subscription) -> Result<(), ActError> {
@@ -290,9 +313,10 @@ async fn turn(
     action: &'static str,
 ) -> Result<Subscription, Fault> {
     let subscription = before.subscription;
-    let state = subscription.state.after(event).map_err(|error| {
-        ActError::conflict("subscription_ended", error.to_string())
-    })?;
+    let state = subscription
+        .state
+        .after(event)
+        .map_err(|error| ActError::conflict("subscription_ended", error.to_string()))?;
     let ended_at = state.is_ended().then_some(act.now().as_us());
     sqlx::query(
         "UPDATE subscriptions SET state = $2, deactivated_at_us = COALESCE($3, deactivated_at_us), \
@@ -360,12 +384,18 @@ pub(crate) async fn insert_test(
     owner: &OrganizationId,
 ) -> Result<(), Fault> {
     let (kind, app, api, environment) = match of {
-        TestSubscription::App(app) => {
-            (SubscriptionKind::AppTest, Some(app.to_string()), None, Environment::Test)
-        }
-        TestSubscription::Api(api, environment) => {
-            (SubscriptionKind::ApiTest, None, Some(api.to_string()), environment)
-        }
+        TestSubscription::App(app) => (
+            SubscriptionKind::AppTest,
+            Some(app.to_string()),
+            None,
+            Environment::Test,
+        ),
+        TestSubscription::Api(api, environment) => (
+            SubscriptionKind::ApiTest,
+            None,
+            Some(api.to_string()),
+            environment,
+        ),
     };
     let now = act.now().as_us();
     sqlx::query(

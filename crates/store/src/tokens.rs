@@ -128,11 +128,12 @@ impl Store {
     ) -> Result<Acted<()>, ActError> {
         act!(self, authority.actor(), |act| {
             let unknown = || Fault::Act(ActError::NotFound("management token"));
-            let row = sqlx::query("DELETE FROM management_tokens WHERE id = $1 RETURNING id, user_id")
-                .bind(id.as_str())
-                .fetch_optional(act.db())
-                .await?
-                .ok_or_else(unknown)?;
+            let row =
+                sqlx::query("DELETE FROM management_tokens WHERE id = $1 RETURNING id, user_id")
+                    .bind(id.as_str())
+                    .fetch_optional(act.db())
+                    .await?
+                    .ok_or_else(unknown)?;
             let user = Columns::of(&row, "management_tokens").id("user_id", UserId::parse)?;
             // Refused after the fact: the act is rolled back.
             themselves_or_operator(authority, &user).map_err(|_| unknown())?;
@@ -152,11 +153,13 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Actor>, ActError> {
         let mut connection = self.reader().await?;
-        let row = sqlx::query("SELECT id, user_id, expires_at_us FROM management_tokens WHERE digest = $1")
-            .bind(presented.as_bytes().as_slice())
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(Fault::from)?;
+        let row = sqlx::query(
+            "SELECT id, user_id, expires_at_us FROM management_tokens WHERE digest = $1",
+        )
+        .bind(presented.as_bytes().as_slice())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(Fault::from)?;
         let Some(row) = row else { return Ok(None) };
         let columns = Columns::of(&row, "management_tokens");
         let end = columns.optional_instant("expires_at_us")?;

@@ -27,24 +27,53 @@ fn selecting(apis: &[&ApiId]) -> AppPatch {
     }
 }
 
-contract!(an_app_comes_with_client_secret_and_test_subscription, |world| {
-    let m = market(&world.store).await;
+contract!(
+    an_app_comes_with_client_secret_and_test_subscription,
+    |world| {
+        let m = market(&world.store).await;
 
-    let app = world.store.app(&member(&m.owner), &m.app.app.id).await.unwrap();
+        let app = world
+            .store
+            .app(&member(&m.owner), &m.app.app.id)
+            .await
+            .unwrap();
 
-    assert_eq!(app, m.app.app);
-    assert_eq!(app.apis, [m.api.api.id]);
-    let client = world.store.client(&member(&m.owner), &app.client_id).await.unwrap();
-    assert_eq!(client.owner, ClientOwner::App(app.id.clone()));
-    let secrets = world.store.secrets(&member(&m.owner), &app.client_id).await.unwrap();
-    assert_eq!(secrets, [m.app.secret_info.clone()]);
-    assert_eq!(secrets[0].hint, m.app.secret.as_ref().unwrap().hint());
-    let test = world.store.subscription(&OPERATOR, &app.test_subscription_id).await.unwrap();
-    assert_eq!((test.kind, test.state), (SubscriptionKind::AppTest, SubscriptionState::Active));
-    let found = world.store.app_of_client(&app.client_id).await.unwrap();
-    assert_eq!(found, Some(app));
-    assert_eq!(world.store.app_of_client(&ClientId::random()).await.unwrap(), None);
-});
+        assert_eq!(app, m.app.app);
+        assert_eq!(app.apis, [m.api.api.id]);
+        let client = world
+            .store
+            .client(&member(&m.owner), &app.client_id)
+            .await
+            .unwrap();
+        assert_eq!(client.owner, ClientOwner::App(app.id.clone()));
+        let secrets = world
+            .store
+            .secrets(&member(&m.owner), &app.client_id)
+            .await
+            .unwrap();
+        assert_eq!(secrets, std::slice::from_ref(&m.app.secret_info));
+        assert_eq!(secrets[0].hint, m.app.secret.as_ref().unwrap().hint());
+        let test = world
+            .store
+            .subscription(&OPERATOR, &app.test_subscription_id)
+            .await
+            .unwrap();
+        assert_eq!(
+            (test.kind, test.state),
+            (SubscriptionKind::AppTest, SubscriptionState::Active)
+        );
+        let found = world.store.app_of_client(&app.client_id).await.unwrap();
+        assert_eq!(found, Some(app));
+        assert_eq!(
+            world
+                .store
+                .app_of_client(&ClientId::random())
+                .await
+                .unwrap(),
+            None
+        );
+    }
+);
 
 contract!(given_credentials_are_kept, |world| {
     let own = organization(&world.store, "own").await;
@@ -55,26 +84,44 @@ contract!(given_credentials_are_kept, |world| {
     };
     new.credentials = Some(credentials.clone());
 
-    let made = world.store.create_app(&OPERATOR, new.clone(), None).await.unwrap().value;
+    let made = world
+        .store
+        .create_app(&OPERATOR, new.clone(), None)
+        .await
+        .unwrap()
+        .value;
     let again = world.store.create_app(&OPERATOR, new, None).await;
 
     assert_eq!(made.app.client_id, credentials.client_id);
     assert_eq!(made.secret.unwrap().expose(), "0123456789abcdef");
-    assert!(matches!(again, Err(ActError::Conflict { code: "client_exists", .. })));
+    assert!(matches!(
+        again,
+        Err(ActError::Conflict {
+            code: "client_exists",
+            ..
+        })
+    ));
 });
 
-contract!(a_repeated_creation_gives_the_app_without_its_secret, |world| {
-    let own = organization(&world.store, "own").await;
-    let key = IdempotencyKey::parse("k").unwrap();
-    let create = || world.store.create_app(&OPERATOR, new_app(&own.id, "orders", &[]), Some(&key));
+contract!(
+    a_repeated_creation_gives_the_app_without_its_secret,
+    |world| {
+        let own = organization(&world.store, "own").await;
+        let key = IdempotencyKey::parse("k").unwrap();
+        let create = || {
+            world
+                .store
+                .create_app(&OPERATOR, new_app(&own.id, "orders", &[]), Some(&key))
+        };
 
-    let first = create().await.unwrap();
-    let again = create().await.unwrap();
+        let first = create().await.unwrap();
+        let again = create().await.unwrap();
 
-    assert_eq!((again.value.app, again.seq), (first.value.app, first.seq));
-    assert_eq!(again.value.secret_info, first.value.secret_info);
-    assert!(first.value.secret.is_some() && again.value.secret.is_none());
-});
+        assert_eq!((again.value.app, again.seq), (first.value.app, first.seq));
+        assert_eq!(again.value.secret_info, first.value.secret_info);
+        assert!(first.value.secret.is_some() && again.value.secret.is_none());
+    }
+);
 
 contract!(bad_fields_of_an_app_are_refused, |world| {
     let own = organization(&world.store, "own").await;
@@ -82,33 +129,74 @@ contract!(bad_fields_of_an_app_are_refused, |world| {
 
     for name in ["", " ", &"x".repeat(41)] {
         let new = new_app(&own.id, name, &[]);
-        let refused = world.store.create_app(&OPERATOR, new, None).await.unwrap_err();
-        assert!(matches!(refused, ActError::Invalid { field: "name", .. }), "{name}");
+        let refused = world
+            .store
+            .create_app(&OPERATOR, new, None)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(refused, ActError::Invalid { field: "name", .. }),
+            "{name}"
+        );
     }
     let new = new_app(&own.id, "orders", &[&unknown]);
-    let refused = world.store.create_app(&OPERATOR, new, None).await.unwrap_err();
+    let refused = world
+        .store
+        .create_app(&OPERATOR, new, None)
+        .await
+        .unwrap_err();
     assert_eq!(refused, ActError::NotFound("API"));
     let new = new_app(&OrganizationId::random(), "orders", &[]);
-    let refused = world.store.create_app(&OPERATOR, new, None).await.unwrap_err();
+    let refused = world
+        .store
+        .create_app(&OPERATOR, new, None)
+        .await
+        .unwrap_err();
     assert_eq!(refused, ActError::NotFound("organization"));
 });
 
-contract!(a_private_api_is_selected_by_whom_it_is_shared_with, |world| {
-    let m = market(&world.store).await;
-    let private = ApiPatch { visibility: Some(Visibility::Private), ..ApiPatch::default() };
-    let shared = ApiPatch { shared_with: Some(vec![m.buyer.id.clone()]), ..ApiPatch::default() };
-    let api = &m.api.api.id;
-    world.store.update_api(&OPERATOR, api, None, private).await.unwrap();
+contract!(
+    a_private_api_is_selected_by_whom_it_is_shared_with,
+    |world| {
+        let m = market(&world.store).await;
+        let private = ApiPatch {
+            visibility: Some(Visibility::Private),
+            ..ApiPatch::default()
+        };
+        let shared = ApiPatch {
+            shared_with: Some(vec![m.buyer.id.clone()]),
+            ..ApiPatch::default()
+        };
+        let api = &m.api.api.id;
+        world
+            .store
+            .update_api(&OPERATOR, api, None, private)
+            .await
+            .unwrap();
 
-    let before = world.store.create_app(&OPERATOR, new_app(&m.buyer.id, "one", &[api]), None).await;
-    world.store.update_api(&OPERATOR, api, None, shared).await.unwrap();
-    let after = world.store.create_app(&OPERATOR, new_app(&m.buyer.id, "two", &[api]), None).await;
-    let stranger = world.store.create_app(&OPERATOR, new_app(&m.stranger.id, "x", &[api]), None).await;
+        let before = world
+            .store
+            .create_app(&OPERATOR, new_app(&m.buyer.id, "one", &[api]), None)
+            .await;
+        world
+            .store
+            .update_api(&OPERATOR, api, None, shared)
+            .await
+            .unwrap();
+        let after = world
+            .store
+            .create_app(&OPERATOR, new_app(&m.buyer.id, "two", &[api]), None)
+            .await;
+        let stranger = world
+            .store
+            .create_app(&OPERATOR, new_app(&m.stranger.id, "x", &[api]), None)
+            .await;
 
-    assert_eq!(before.unwrap_err(), ActError::NotFound("API"));
-    assert!(after.is_ok());
-    assert_eq!(stranger.unwrap_err(), ActError::NotFound("API"));
-});
+        assert_eq!(before.unwrap_err(), ActError::NotFound("API"));
+        assert!(after.is_ok());
+        assert_eq!(stranger.unwrap_err(), ActError::NotFound("API"));
+    }
+);
 
 contract!(connections_follow_the_selection_of_apis, |world| {
     let m = market(&world.store).await;
@@ -116,21 +204,57 @@ contract!(connections_follow_the_selection_of_apis, |world| {
     let first = &m.api.api.id;
     let subscription = activate(&world.store, &m.app.app.id, &m.buyer).await;
     let states = async || {
-        let connections = world.store.connections(&OPERATOR, &subscription.id).await.unwrap();
-        connections.into_iter().map(|c| (c.api_id.to_string(), c.state)).collect::<Vec<_>>()
+        let connections = world
+            .store
+            .connections(&OPERATOR, &subscription.id)
+            .await
+            .unwrap();
+        connections
+            .into_iter()
+            .map(|c| (c.api_id.to_string(), c.state))
+            .collect::<Vec<_>>()
     };
     let app = &m.app.app.id;
 
-    world.store.update_app(&OPERATOR, app, None, selecting(&[&second])).await.unwrap();
+    world
+        .store
+        .update_app(&OPERATOR, app, None, selecting(&[&second]))
+        .await
+        .unwrap();
     let moved = states().await;
-    world.store.update_app(&OPERATOR, app, None, selecting(&[first, &second])).await.unwrap();
+    world
+        .store
+        .update_app(&OPERATOR, app, None, selecting(&[first, &second]))
+        .await
+        .unwrap();
     let both = states().await;
-    let none = world.store.update_app(&OPERATOR, app, None, selecting(&[])).await;
+    let none = world
+        .store
+        .update_app(&OPERATOR, app, None, selecting(&[]))
+        .await;
 
     let (active, ended) = (ConnectionState::Active, ConnectionState::Deactivated);
-    assert_eq!(moved, [("v1-vehicles".to_owned(), ended), ("v2-vehicles".to_owned(), active)]);
-    assert_eq!(both, [("v1-vehicles".to_owned(), active), ("v2-vehicles".to_owned(), active)]);
-    assert!(matches!(none, Err(ActError::Conflict { code: "app_without_api", .. })));
+    assert_eq!(
+        moved,
+        [
+            ("v1-vehicles".to_owned(), ended),
+            ("v2-vehicles".to_owned(), active)
+        ]
+    );
+    assert_eq!(
+        both,
+        [
+            ("v1-vehicles".to_owned(), active),
+            ("v2-vehicles".to_owned(), active)
+        ]
+    );
+    assert!(matches!(
+        none,
+        Err(ActError::Conflict {
+            code: "app_without_api",
+            ..
+        })
+    ));
 });
 
 contract!(an_app_that_customers_use_is_not_deleted, |world| {
@@ -138,27 +262,77 @@ contract!(an_app_that_customers_use_is_not_deleted, |world| {
     let app = &m.app.app;
     let subscription = activate(&world.store, &app.id, &m.buyer).await;
 
-    let refused = world.store.set_app_state(&OPERATOR, &app.id, AppState::Deleted).await;
-    world.store.end_subscription(&OPERATOR, &subscription.id, SubscriptionEvent::Cancel).await.unwrap();
-    let deleted = world.store.set_app_state(&OPERATOR, &app.id, AppState::Deleted).await.unwrap();
-    let again = world.store.set_app_state(&OPERATOR, &app.id, AppState::Deleted).await.unwrap();
+    let refused = world
+        .store
+        .set_app_state(&OPERATOR, &app.id, AppState::Deleted)
+        .await;
+    world
+        .store
+        .end_subscription(&OPERATOR, &subscription.id, SubscriptionEvent::Cancel)
+        .await
+        .unwrap();
+    let deleted = world
+        .store
+        .set_app_state(&OPERATOR, &app.id, AppState::Deleted)
+        .await
+        .unwrap();
+    let again = world
+        .store
+        .set_app_state(&OPERATOR, &app.id, AppState::Deleted)
+        .await
+        .unwrap();
 
-    assert!(matches!(refused, Err(ActError::Conflict { code: "app_has_subscriptions", .. })));
+    assert!(matches!(
+        refused,
+        Err(ActError::Conflict {
+            code: "app_has_subscriptions",
+            ..
+        })
+    ));
     assert_eq!(deleted.value.state, AppState::Deleted);
     assert_eq!(again, deleted);
-    let enabled = world.store.set_app_state(&OPERATOR, &app.id, AppState::Enabled).await;
-    assert!(matches!(enabled, Err(ActError::Conflict { code: "app_deleted", .. })));
+    let enabled = world
+        .store
+        .set_app_state(&OPERATOR, &app.id, AppState::Enabled)
+        .await;
+    assert!(matches!(
+        enabled,
+        Err(ActError::Conflict {
+            code: "app_deleted",
+            ..
+        })
+    ));
     let secret = world.store.create_secret(&OPERATOR, &app.client_id).await;
-    assert!(matches!(secret, Err(ActError::Conflict { code: "client_deleted", .. })));
-    let test = world.store.subscription(&OPERATOR, &app.test_subscription_id).await.unwrap();
+    assert!(matches!(
+        secret,
+        Err(ActError::Conflict {
+            code: "client_deleted",
+            ..
+        })
+    ));
+    let test = world
+        .store
+        .subscription(&OPERATOR, &app.test_subscription_id)
+        .await
+        .unwrap();
     assert!(test.state.is_ended());
-    assert_eq!(world.store.app_of_client(&app.client_id).await.unwrap(), None);
+    assert_eq!(
+        world.store.app_of_client(&app.client_id).await.unwrap(),
+        None
+    );
 });
 
 contract!(of_two_edits_of_an_app_one_is_stale, |world| {
     let m = market(&world.store).await;
-    let named = |name: &str| AppPatch { name: Some(name.to_owned()), ..AppPatch::default() };
-    let edit = |name| world.store.update_app(&OPERATOR, &m.app.app.id, Some(1), named(name));
+    let named = |name: &str| AppPatch {
+        name: Some(name.to_owned()),
+        ..AppPatch::default()
+    };
+    let edit = |name| {
+        world
+            .store
+            .update_app(&OPERATOR, &m.app.app.id, Some(1), named(name))
+    };
 
     let (one, other) = tokio::join!(edit("one"), edit("other"));
 
@@ -173,8 +347,16 @@ contract!(a_stranger_finds_no_app, |world| {
 
     for id in [&m.app.app.id, &AppId::random()] {
         let read = world.store.app(&stranger, id).await.map(|_| ());
-        let edit = world.store.update_app(&stranger, id, None, AppPatch::default()).await.map(|_| ());
-        let state = world.store.set_app_state(&stranger, id, AppState::Disabled).await.map(|_| ());
+        let edit = world
+            .store
+            .update_app(&stranger, id, None, AppPatch::default())
+            .await
+            .map(|_| ());
+        let state = world
+            .store
+            .set_app_state(&stranger, id, AppState::Disabled)
+            .await
+            .map(|_| ());
         for refused in [read, edit, state] {
             assert_eq!(refused, Err(ActError::NotFound("app")));
         }
@@ -182,13 +364,29 @@ contract!(a_stranger_finds_no_app, |world| {
     let theirs = new_app(&m.owner.id, "x", &[]);
     let made = world.store.create_app(&stranger, theirs, None).await;
     assert_eq!(made.unwrap_err(), ActError::NotFound("organization"));
-    let listed = world.store.apps(&stranger, None, PageRequest::default()).await.unwrap();
+    let listed = world
+        .store
+        .apps(&stranger, None, PageRequest::default())
+        .await
+        .unwrap();
     assert!(listed.items.is_empty());
-    let listed = world.store.apps(&stranger, Some(&m.owner.id), PageRequest::default()).await.unwrap();
+    let listed = world
+        .store
+        .apps(&stranger, Some(&m.owner.id), PageRequest::default())
+        .await
+        .unwrap();
     assert!(listed.items.is_empty());
-    let own = world.store.apps(&member(&m.owner), None, PageRequest::default()).await.unwrap();
+    let own = world
+        .store
+        .apps(&member(&m.owner), None, PageRequest::default())
+        .await
+        .unwrap();
     assert_eq!(own.items, [m.app.app]);
     let filter = SubscriptionFilter::default();
-    let none = world.store.subscriptions(&stranger, filter, PageRequest::default()).await.unwrap();
+    let none = world
+        .store
+        .subscriptions(&stranger, filter, PageRequest::default())
+        .await
+        .unwrap();
     assert!(none.items.is_empty());
 });

@@ -19,7 +19,11 @@ async fn closed_world() -> World {
     let m = market(&world.store).await;
     activate(&world.store, &m.app.app.id, &m.buyer).await;
     let (current, next) = (NewKey::generate().unwrap(), NewKey::generate().unwrap());
-    world.store.install_first_keys(KeyPurpose::Client, &current, &next).await.unwrap();
+    world
+        .store
+        .install_first_keys(KeyPurpose::Client, &current, &next)
+        .await
+        .unwrap();
     world.store.close().await;
     world
 }
@@ -29,7 +33,9 @@ fn contents(world: &World) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(world.file().parent().unwrap())
         .unwrap()
         .map(|file| file.unwrap().path())
-        .filter(|path| path.file_name().unwrap() == "p.db" || path.to_string_lossy().ends_with("-wal"))
+        .filter(|path| {
+            path.file_name().unwrap() == "p.db" || path.to_string_lossy().ends_with("-wal")
+        })
         .map(|path| (path.clone(), fs::read(&path).unwrap()))
         .collect();
     files.sort();
@@ -47,7 +53,10 @@ async fn refused(world: &World) -> OpenError {
 fn assert_damaged(error: &OpenError, path: &Path) {
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains(path.file_name().unwrap().to_str().unwrap()), "{text}");
+    assert!(
+        text.contains(path.file_name().unwrap().to_str().unwrap()),
+        "{text}"
+    );
     assert!(text.contains("restore it from a backup"), "{text}");
 }
 
@@ -57,7 +66,16 @@ fn a_file_that_is_cut_off_is_refused() {
         let world = closed_world().await;
         let whole = fs::read(world.file()).unwrap();
 
-        for length in [0, 1, 99, 100, 4096, whole.len() / 2, whole.len() - 4096, whole.len() - 1] {
+        for length in [
+            0,
+            1,
+            99,
+            100,
+            4096,
+            whole.len() / 2,
+            whole.len() - 4096,
+            whole.len() - 1,
+        ] {
             fs::write(world.file(), &whole[..length]).unwrap();
 
             assert_damaged(&refused(&world).await, &world.file());
@@ -75,7 +93,11 @@ fn a_foreign_file_is_refused() {
         let mut zeroed = whole.clone();
         zeroed[..100].fill(0);
 
-        for content in [b"PK\x03\x04 a zip, perhaps".repeat(100), vec![0; 8192], zeroed] {
+        for content in [
+            b"PK\x03\x04 a zip, perhaps".repeat(100),
+            vec![0; 8192],
+            zeroed,
+        ] {
             fs::write(world.file(), content).unwrap();
 
             assert_damaged(&refused(&world).await, &world.file());
@@ -90,7 +112,10 @@ fn a_database_of_another_program_is_refused() {
         fs::remove_file(world.file()).unwrap();
         let url = format!("{}?mode=rwc", world.url());
         let mut connection = AnyConnection::connect(&url).await.unwrap();
-        connection.execute(sqlx::raw_sql("CREATE TABLE theirs (id TEXT)")).await.unwrap();
+        connection
+            .execute(sqlx::raw_sql("CREATE TABLE theirs (id TEXT)"))
+            .await
+            .unwrap();
         connection.close().await.unwrap();
 
         let error = refused(&world).await;
@@ -111,7 +136,10 @@ fn a_schema_that_was_edited_is_refused() {
         let error = refused(&world).await;
 
         assert_damaged(&error, &world.file());
-        assert!(error.to_string().contains("signing_keys_current"), "{error}");
+        assert!(
+            error.to_string().contains("signing_keys_current"),
+            "{error}"
+        );
     });
 }
 
@@ -123,7 +151,7 @@ fn flipped_bits_are_refused_or_leave_something_that_opens() {
         let (mut opened, mut refusals) = (0, 0);
 
         // Every page and every byte position of a page are met; the step is prime to the page size.
-        for at in (0..whole.len()).step_by(whole.len() / 150 | 1) {
+        for at in (0..whole.len()).step_by((whole.len() / 150) | 1) {
             let mut flipped = whole.clone();
             flipped[at] ^= 1 << (at % 8);
             fs::write(world.file(), &flipped).unwrap();
@@ -136,12 +164,34 @@ fn flipped_bits_are_refused_or_leave_something_that_opens() {
                 }
                 Err(error) => {
                     assert!(!error.to_string().contains("pcs_"), "{error}");
-                    assert_eq!(fs::read(world.file()).unwrap(), flipped, "byte {at}: {error}");
+                    assert_eq!(
+                        fs::read(world.file()).unwrap(),
+                        flipped,
+                        "byte {at}: {error}"
+                    );
                     refusals += 1;
                 }
             }
         }
-        assert!(opened > 0 && refusals > 0, "{opened} opened, {refusals} refused");
+        assert!(
+            opened > 0 && refusals > 0,
+            "{opened} opened, {refusals} refused"
+        );
+    });
+}
+
+#[test]
+fn damaged_counters_are_named() {
+    run(async {
+        let world = closed_world().await;
+        fs::write(world.file().with_file_name("usage.db"), vec![7; 8192]).unwrap();
+
+        let error = Store::open(world.settings()).await.unwrap_err().to_string();
+
+        assert!(
+            error.contains("usage.db") && error.contains("may be removed"),
+            "{error}"
+        );
     });
 }
 
@@ -188,7 +238,10 @@ fn what_was_committed_before_a_kill_is_there() {
 
         let store = Store::open(settings).await.unwrap();
 
-        assert_eq!(store.app(&operator(), &m.app.app.id).await.unwrap(), m.app.app);
+        assert_eq!(
+            store.app(&operator(), &m.app.app.id).await.unwrap(),
+            m.app.app
+        );
         store.close().await;
         world.end().await;
     });
@@ -200,9 +253,15 @@ fn a_database_that_somebody_else_holds_is_busy_within_five_seconds() {
         let world = World::on_sqlite().await;
         let m = market(&world.store).await;
         let mut holder = world.raw().await;
-        holder.execute(sqlx::raw_sql("BEGIN IMMEDIATE")).await.unwrap();
+        holder
+            .execute(sqlx::raw_sql("BEGIN IMMEDIATE"))
+            .await
+            .unwrap();
 
-        #[allow(clippy::disallowed_methods, reason = "the test measures how long a refusal takes")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the test measures how long a refusal takes"
+        )]
         let started = Instant::now();
         let client = &m.app.app.client_id;
         let operator = operator();

@@ -26,29 +26,45 @@ async fn a_change(store: &Store) -> ChangeSeq {
         name: "x".to_owned(),
         ..portcullis_store::NewOrganization::default()
     };
-    let acted: Acted<_> = store.create_organization(&OPERATOR, new, None).await.unwrap();
+    let acted: Acted<_> = store
+        .create_organization(&OPERATOR, new, None)
+        .await
+        .unwrap();
     acted.seq.unwrap()
 }
 
 fn named(names: &[&str]) -> Vec<NodeId> {
-    names.iter().map(|name| NodeId::parse(name).unwrap()).collect()
+    names
+        .iter()
+        .map(|name| NodeId::parse(name).unwrap())
+        .collect()
 }
 
-contract!(a_change_is_in_effect_when_the_node_has_applied_it, |world| {
-    let follower = world.follower().await;
+contract!(
+    a_change_is_in_effect_when_the_node_has_applied_it,
+    |world| {
+        let follower = world.follower().await;
 
-    let seq = a_change(&world.store).await;
-    let barrier = world.store.wait_for(seq, LONG).await;
+        let seq = a_change(&world.store).await;
+        let barrier = world.store.wait_for(seq, LONG).await;
 
-    assert_eq!(barrier, Barrier { of: 1, confirmed: 1, lagging: vec![] });
-    assert!(barrier.is_complete());
-    assert!(follower.handle.load().seq() >= seq);
-    let nodes = world.store.nodes(&OPERATOR).await.unwrap();
-    assert_eq!(nodes.len(), 1);
-    assert_eq!(nodes[0].seq, Some(seq));
-    assert_eq!(nodes[0].roles, ["gateway"]);
-    follower.stop().await;
-});
+        assert_eq!(
+            barrier,
+            Barrier {
+                of: 1,
+                confirmed: 1,
+                lagging: vec![]
+            }
+        );
+        assert!(barrier.is_complete());
+        assert!(follower.handle.load().seq() >= seq);
+        let nodes = world.store.nodes(&OPERATOR).await.unwrap();
+        assert_eq!(nodes.len(), 1);
+        assert_eq!(nodes[0].seq, Some(seq));
+        assert_eq!(nodes[0].roles, ["gateway"]);
+        follower.stop().await;
+    }
+);
 
 contract!(a_node_that_does_not_follow_is_named, |world| {
     first_load(&world.store, SnapshotParts::ALL).await.unwrap();
@@ -56,17 +72,33 @@ contract!(a_node_that_does_not_follow_is_named, |world| {
     let seq = a_change(&world.store).await;
     let barrier = world.store.wait_for(seq, SHORT).await;
 
-    assert_eq!(barrier, Barrier { of: 1, confirmed: 0, lagging: named(&["a"]) });
+    assert_eq!(
+        barrier,
+        Barrier {
+            of: 1,
+            confirmed: 0,
+            lagging: named(&["a"])
+        }
+    );
     assert!(!barrier.is_complete());
 });
 
 contract!(only_operators_see_and_forget_nodes, |world| {
     let own = organization(&world.store, "own").await;
 
-    assert_eq!(world.store.nodes(&member(&own)).await.unwrap_err(), ActError::Forbidden);
+    assert_eq!(
+        world.store.nodes(&member(&own)).await.unwrap_err(),
+        ActError::Forbidden
+    );
     let node = NodeId::parse("a").unwrap();
-    assert_eq!(world.store.forget(&member(&own), &node).await.unwrap_err(), ActError::Forbidden);
-    assert_eq!(world.store.forget(&OPERATOR, &node).await.unwrap_err(), ActError::NotFound("node"));
+    assert_eq!(
+        world.store.forget(&member(&own), &node).await.unwrap_err(),
+        ActError::Forbidden
+    );
+    assert_eq!(
+        world.store.forget(&OPERATOR, &node).await.unwrap_err(),
+        ActError::NotFound("node")
+    );
 });
 
 contract!(a_node_that_leaves_is_no_longer_in_the_set, |world| {
@@ -88,7 +120,14 @@ fn without_a_node_there_is_nobody_to_wait_for() {
         let seq = a_change(&world.store).await;
         let barrier = world.store.wait_for(seq, LONG).await;
 
-        assert_eq!(barrier, Barrier { of: 0, confirmed: 0, lagging: vec![] });
+        assert_eq!(
+            barrier,
+            Barrier {
+                of: 0,
+                confirmed: 0,
+                lagging: vec![]
+            }
+        );
         world.end().await;
     });
 }
@@ -107,7 +146,9 @@ async fn two_nodes(on_stale: OnStale) -> Option<(World, Store, Arc<ManualClock>)
 #[test]
 fn a_change_is_waited_for_on_every_node() {
     run(async {
-        let Some((world, second, _)) = two_nodes(OnStale::Serve).await else { return };
+        let Some((world, second, _)) = two_nodes(OnStale::Serve).await else {
+            return;
+        };
         let first = world.follower().await;
         let other = Follower::of(second.clone()).await;
 
@@ -115,7 +156,14 @@ fn a_change_is_waited_for_on_every_node() {
             let seq = a_change(writer).await;
             let barrier = waiter.wait_for(seq, LONG).await;
 
-            assert_eq!(barrier, Barrier { of: 2, confirmed: 2, lagging: vec![] });
+            assert_eq!(
+                barrier,
+                Barrier {
+                    of: 2,
+                    confirmed: 2,
+                    lagging: vec![]
+                }
+            );
             assert!(first.handle.load().seq() >= seq && other.handle.load().seq() >= seq);
         }
         first.stop().await;
@@ -128,7 +176,9 @@ fn a_change_is_waited_for_on_every_node() {
 #[test]
 fn a_node_that_refuses_past_its_lease_counts_as_stopped_then() {
     run(async {
-        let Some((world, second, _)) = two_nodes(OnStale::Refuse).await else { return };
+        let Some((world, second, _)) = two_nodes(OnStale::Refuse).await else {
+            return;
+        };
         let first = world.follower().await;
         // It has loaded, and then stands still.
         first_load(&second, SnapshotParts::ALL).await.unwrap();
@@ -140,9 +190,23 @@ fn a_node_that_refuses_past_its_lease_counts_as_stopped_then() {
         world.clock.advance(LEASE / 50);
         let past_lease = world.store.wait_for(seq, LONG).await;
 
-        assert_eq!(early, Barrier { of: 2, confirmed: 1, lagging: named(&["b"]) });
+        assert_eq!(
+            early,
+            Barrier {
+                of: 2,
+                confirmed: 1,
+                lagging: named(&["b"])
+            }
+        );
         assert_eq!(at_lease.lagging, named(&["b"]));
-        assert_eq!(past_lease, Barrier { of: 2, confirmed: 2, lagging: vec![] });
+        assert_eq!(
+            past_lease,
+            Barrier {
+                of: 2,
+                confirmed: 2,
+                lagging: vec![]
+            }
+        );
         first.stop().await;
         second.close().await;
         world.end().await;
@@ -152,7 +216,9 @@ fn a_node_that_refuses_past_its_lease_counts_as_stopped_then() {
 #[test]
 fn a_node_that_serves_on_lags_until_it_may_no_longer() {
     run(async {
-        let Some((world, second, _)) = two_nodes(OnStale::Serve).await else { return };
+        let Some((world, second, _)) = two_nodes(OnStale::Serve).await else {
+            return;
+        };
         let first = world.follower().await;
         first_load(&second, SnapshotParts::ALL).await.unwrap();
 
@@ -175,15 +241,28 @@ fn a_node_that_serves_on_lags_until_it_may_no_longer() {
 #[test]
 fn a_node_that_is_forgotten_is_not_waited_for_and_comes_back_when_it_lives() {
     run(async {
-        let Some((world, second, _)) = two_nodes(OnStale::Serve).await else { return };
+        let Some((world, second, _)) = two_nodes(OnStale::Serve).await else {
+            return;
+        };
         let first = world.follower().await;
         first_load(&second, SnapshotParts::ALL).await.unwrap();
         let seq = a_change(&world.store).await;
 
-        world.store.forget(&OPERATOR, &NodeId::parse("b").unwrap()).await.unwrap();
+        world
+            .store
+            .forget(&OPERATOR, &NodeId::parse("b").unwrap())
+            .await
+            .unwrap();
         let barrier = world.store.wait_for(seq, LONG).await;
 
-        assert_eq!(barrier, Barrier { of: 1, confirmed: 1, lagging: vec![] });
+        assert_eq!(
+            barrier,
+            Barrier {
+                of: 1,
+                confirmed: 1,
+                lagging: vec![]
+            }
+        );
         let other = Follower::of(second.clone()).await;
         let seq = a_change(&world.store).await;
         assert_eq!(world.store.wait_for(seq, LONG).await.confirmed, 2);
@@ -197,7 +276,9 @@ fn a_node_that_is_forgotten_is_not_waited_for_and_comes_back_when_it_lives() {
 #[test]
 fn a_new_incarnation_takes_the_old_ones_place_when_that_has_ended() {
     run(async {
-        let Some(world) = World::on_postgres().await else { return };
+        let Some(world) = World::on_postgres().await else {
+            return;
+        };
         world.store.join().await.unwrap();
         let restarted = world.another_node("a", OnStale::Serve).await;
         restarted.join().await.unwrap();

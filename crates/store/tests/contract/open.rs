@@ -11,33 +11,61 @@ contract!(what_was_written_is_there_after_a_restart, |world| {
 
     world.reopen().await.unwrap();
 
-    assert_eq!(world.store.app(&operator(), &m.app.app.id).await.unwrap(), m.app.app);
-    assert_eq!(world.store.api(&operator(), &m.api.api.id).await.unwrap(), m.api.api);
-    let engine = if world.is_sqlite() { Engine::Sqlite } else { Engine::Postgres };
+    assert_eq!(
+        world.store.app(&operator(), &m.app.app.id).await.unwrap(),
+        m.app.app
+    );
+    assert_eq!(
+        world.store.api(&operator(), &m.api.api.id).await.unwrap(),
+        m.api.api
+    );
+    let engine = if world.is_sqlite() {
+        Engine::Sqlite
+    } else {
+        Engine::Postgres
+    };
     assert_eq!(world.store.engine(), engine);
 });
 
 contract!(a_newer_schema_is_refused_and_left_alone, |world| {
     world
-        .raw_execute("INSERT INTO schema_versions (version, checksum, applied_at_us) VALUES (999, 'x', 0)")
+        .raw_execute(
+            "INSERT INTO schema_versions (version, checksum, applied_at_us) VALUES (999, 'x', 0)",
+        )
         .await;
     world.store.close().await;
 
     let refused = Store::open(world.settings()).await.unwrap_err();
 
-    assert!(matches!(refused, OpenError::NewerSchema { found: 999, known: 1 }), "{refused}");
+    assert!(
+        matches!(
+            refused,
+            OpenError::NewerSchema {
+                found: 999,
+                known: 1
+            }
+        ),
+        "{refused}"
+    );
     assert!(refused.to_string().contains("newer program"));
-    world.raw_execute("DELETE FROM schema_versions WHERE version = 999").await;
+    world
+        .raw_execute("DELETE FROM schema_versions WHERE version = 999")
+        .await;
     world.store = Store::open(world.settings()).await.unwrap();
 });
 
 contract!(a_schema_of_another_making_is_refused, |world| {
-    world.raw_execute("UPDATE schema_versions SET checksum = 'x'").await;
+    world
+        .raw_execute("UPDATE schema_versions SET checksum = 'x'")
+        .await;
     world.store.close().await;
 
     let refused = Store::open(world.settings()).await.unwrap_err();
 
-    assert!(matches!(refused, OpenError::ForeignSchema { version: 1 }), "{refused}");
+    assert!(
+        matches!(refused, OpenError::ForeignSchema { version: 1 }),
+        "{refused}"
+    );
 });
 
 #[test]
@@ -62,7 +90,11 @@ fn a_second_process_is_told_who_holds_the_database() {
         let refused = Store::open(world.settings()).await.unwrap_err();
 
         assert!(matches!(refused, OpenError::Locked { .. }), "{refused}");
-        assert!(refused.to_string().contains(&format!("process {}", std::process::id())));
+        assert!(
+            refused
+                .to_string()
+                .contains(&format!("process {}", std::process::id()))
+        );
         world.end().await;
     });
 }
@@ -107,12 +139,15 @@ fn the_file_is_its_owners_alone() {
         for file in fs::read_dir(world.file().parent().unwrap()).unwrap() {
             let file = file.unwrap();
             let name = file.file_name().into_string().unwrap();
-            if name.starts_with("p.db") && !name.ends_with(".lock") {
+            if name.starts_with("p.db") && name != "p.db.lock" {
                 modes.push(file.metadata().unwrap().permissions().mode() & 0o777);
             }
         }
 
-        assert!(modes.len() >= 2 && modes.iter().all(|mode| *mode == 0o600), "{modes:?}");
+        assert!(
+            modes.len() >= 2 && modes.iter().all(|mode| *mode == 0o600),
+            "{modes:?}"
+        );
         world.end().await;
     });
 }
@@ -137,9 +172,13 @@ fn a_start_that_was_ended_in_the_middle_is_made_good() {
 #[test]
 fn nodes_that_start_at_once_make_one_schema() {
     run(async {
-        let Some(world) = World::on_postgres().await else { return };
+        let Some(world) = World::on_postgres().await else {
+            return;
+        };
         world.store.close().await;
-        world.raw_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
+        world
+            .raw_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+            .await;
         let key = MasterKey::generate();
         let open = || {
             let mut settings = world.settings();

@@ -24,9 +24,17 @@ contract!(an_organization_reads_back_as_it_was_made, |world| {
         ..NewOrganization::default()
     };
 
-    let made = world.store.create_organization(&operator(), new, None).await.unwrap();
+    let made = world
+        .store
+        .create_organization(&operator(), new, None)
+        .await
+        .unwrap();
 
-    let read = world.store.organization(&operator(), &made.value.id).await.unwrap();
+    let read = world
+        .store
+        .organization(&operator(), &made.value.id)
+        .await
+        .unwrap();
     assert_eq!(read, made.value);
     assert_eq!(read.namespaces, ["cars", "super"]);
     assert_eq!((read.created_at, read.version), (NOW, 1));
@@ -37,20 +45,48 @@ contract!(bad_fields_are_refused_by_name, |world| {
     for (new, field) in [
         (named(""), "name"),
         (named("a\0b"), "name"),
-        (NewOrganization { country_code: "usa".to_owned(), ..named("x") }, "country_code"),
-        (NewOrganization { contact_email: "nobody".to_owned(), ..named("x") }, "contact_email"),
-        (NewOrganization { namespaces: vec!["x-dev".to_owned()], ..named("x") }, "namespace"),
+        (
+            NewOrganization {
+                country_code: "usa".to_owned(),
+                ..named("x")
+            },
+            "country_code",
+        ),
+        (
+            NewOrganization {
+                contact_email: "nobody".to_owned(),
+                ..named("x")
+            },
+            "contact_email",
+        ),
+        (
+            NewOrganization {
+                namespaces: vec!["x-dev".to_owned()],
+                ..named("x")
+            },
+            "namespace",
+        ),
     ] {
-        let refused = world.store.create_organization(&operator(), new, None).await.unwrap_err();
+        let refused = world
+            .store
+            .create_organization(&operator(), new, None)
+            .await
+            .unwrap_err();
 
-        assert!(matches!(&refused, ActError::Invalid { field: f, .. } if *f == field), "{refused:?}");
+        assert!(
+            matches!(&refused, ActError::Invalid { field: f, .. } if *f == field),
+            "{refused:?}"
+        );
     }
 });
 
 contract!(only_operators_make_organizations, |world| {
     let own = organization(&world.store, "own").await;
 
-    let refused = world.store.create_organization(&member(&own), named("other"), None).await;
+    let refused = world
+        .store
+        .create_organization(&member(&own), named("other"), None)
+        .await;
 
     assert_eq!(refused.unwrap_err(), ActError::Forbidden);
 });
@@ -59,11 +95,29 @@ contract!(a_namespace_belongs_to_one_organization, |world| {
     let first = organization(&world.store, "first").await;
     let second = organization(&world.store, "second").await;
 
-    let taken = world.store.add_namespace(&operator(), &second.id, "first").await.unwrap_err();
-    let own = world.store.add_namespace(&operator(), &first.id, "first").await.unwrap();
-    let new = world.store.add_namespace(&operator(), &second.id, "third").await.unwrap();
+    let taken = world
+        .store
+        .add_namespace(&operator(), &second.id, "first")
+        .await
+        .unwrap_err();
+    let own = world
+        .store
+        .add_namespace(&operator(), &first.id, "first")
+        .await
+        .unwrap();
+    let new = world
+        .store
+        .add_namespace(&operator(), &second.id, "third")
+        .await
+        .unwrap();
 
-    assert!(matches!(taken, ActError::Conflict { code: "namespace_taken", .. }));
+    assert!(matches!(
+        taken,
+        ActError::Conflict {
+            code: "namespace_taken",
+            ..
+        }
+    ));
     assert_eq!(own.value, first);
     assert_eq!(new.value.namespaces, ["second", "third"]);
 });
@@ -74,7 +128,11 @@ contract!(of_two_edits_of_one_version_the_second_is_stale, |world| {
         name: Some(name.to_owned()),
         ..OrganizationPatch::default()
     };
-    let edit = |name| world.store.update_organization(&OPERATOR, &before.id, Some(1), patch(name));
+    let edit = |name| {
+        world
+            .store
+            .update_organization(&OPERATOR, &before.id, Some(1), patch(name))
+    };
 
     let (one, other) = tokio::join!(edit("one"), edit("other"));
 
@@ -91,7 +149,9 @@ static OPERATOR: std::sync::LazyLock<portcullis_core::permissions::Authority> =
 contract!(a_repeated_suspension_gives_the_first_change, |world| {
     let own = organization(&world.store, "own").await;
     let suspend = || {
-        world.store.set_organization_state(&OPERATOR, &own.id, OrganizationState::Suspended)
+        world
+            .store
+            .set_organization_state(&OPERATOR, &own.id, OrganizationState::Suspended)
     };
 
     let first = suspend().await.unwrap();
@@ -131,7 +191,11 @@ contract!(pages_cover_everything_once, |world| {
     let mut names = Vec::new();
 
     loop {
-        let page = world.store.organizations(&operator(), request.clone()).await.unwrap();
+        let page = world
+            .store
+            .organizations(&operator(), request.clone())
+            .await
+            .unwrap();
         names.extend(page.items.into_iter().map(|item| item.name));
         let Some(next) = page.next else { break };
         request.after = Some(next);
@@ -145,29 +209,61 @@ contract!(pages_cover_everything_once, |world| {
 contract!(an_idempotency_key_makes_one_thing, |world| {
     let key = IdempotencyKey::parse("k1").unwrap();
 
-    let first = world.store.create_organization(&operator(), named("x"), Some(&key)).await.unwrap();
-    let again = world.store.create_organization(&operator(), named("x"), Some(&key)).await.unwrap();
-    let other = world.store.create_organization(&operator(), named("y"), Some(&key)).await;
+    let first = world
+        .store
+        .create_organization(&operator(), named("x"), Some(&key))
+        .await
+        .unwrap();
+    let again = world
+        .store
+        .create_organization(&operator(), named("x"), Some(&key))
+        .await
+        .unwrap();
+    let other = world
+        .store
+        .create_organization(&operator(), named("y"), Some(&key))
+        .await;
 
     assert_eq!(again, first);
-    assert!(matches!(other, Err(ActError::Conflict { code: "idempotency_key_reused", .. })));
+    assert!(matches!(
+        other,
+        Err(ActError::Conflict {
+            code: "idempotency_key_reused",
+            ..
+        })
+    ));
 });
 
-contract!(of_two_requests_at_once_with_one_key_both_get_the_one_thing, |world| {
-    let key = IdempotencyKey::parse("k1").unwrap();
-    let create = || world.store.create_organization(&OPERATOR, named("x"), Some(&key));
+contract!(
+    of_two_requests_at_once_with_one_key_both_get_the_one_thing,
+    |world| {
+        let key = IdempotencyKey::parse("k1").unwrap();
+        let create = || {
+            world
+                .store
+                .create_organization(&OPERATOR, named("x"), Some(&key))
+        };
 
-    let (one, other) = tokio::join!(create(), create());
+        let (one, other) = tokio::join!(create(), create());
 
-    assert_eq!(one.unwrap(), other.unwrap());
-});
+        assert_eq!(one.unwrap(), other.unwrap());
+    }
+);
 
 contract!(an_idempotency_key_is_forgotten_after_a_day, |world| {
     let key = IdempotencyKey::parse("k1").unwrap();
-    let first = world.store.create_organization(&operator(), named("x"), Some(&key)).await.unwrap();
+    let first = world
+        .store
+        .create_organization(&operator(), named("x"), Some(&key))
+        .await
+        .unwrap();
 
-    world.clock.advance(std::time::Duration::from_secs(24 * 3600));
-    let later = world.store.create_organization(&operator(), named("x"), Some(&key)).await.unwrap();
+    world.clock.advance(std::time::Duration::from_hours(24));
+    let later = world
+        .store
+        .create_organization(&operator(), named("x"), Some(&key))
+        .await
+        .unwrap();
 
     assert_ne!(later.value.id, first.value.id);
 });

@@ -17,19 +17,35 @@ static OPERATOR: LazyLock<Authority> = LazyLock::new(operator);
 
 contract!(each_act_leaves_an_audit_entry_without_secrets, |world| {
     let address = "192.0.2.7".parse().unwrap();
-    let store = world.store.within(ActContext { address: Some(address) });
+    let store = world.store.within(ActContext {
+        address: Some(address),
+    });
     let m = market(&store).await;
     let client = &m.app.app.client_id;
     let (_, secret) = store.create_secret(&OPERATOR, client).await.unwrap().value;
     let end = (NOW, Compromise::Yes);
-    store.expire_secret(&OPERATOR, client, &m.app.secret_info.id, end).await.unwrap();
+    store
+        .expire_secret(&OPERATOR, client, &m.app.secret_info.id, end)
+        .await
+        .unwrap();
 
-    let page = store.audit_entries(&OPERATOR, AuditFilter::default(), PageRequest::first(100)).await.unwrap();
+    let page = store
+        .audit_entries(&OPERATOR, AuditFilter::default(), PageRequest::first(100))
+        .await
+        .unwrap();
 
-    let actions: Vec<&str> = page.items.iter().map(|entry| entry.action.as_str()).collect();
+    let actions: Vec<&str> = page
+        .items
+        .iter()
+        .map(|entry| entry.action.as_str())
+        .collect();
     for action in [
-        "organization.create", "api.create", "instance.create", "app.create",
-        "client_secret.create", "client_secret.expire",
+        "organization.create",
+        "api.create",
+        "instance.create",
+        "app.create",
+        "client_secret.create",
+        "client_secret.expire",
     ] {
         assert!(actions.contains(&action), "{action}");
     }
@@ -47,7 +63,10 @@ contract!(each_act_leaves_an_audit_entry_without_secrets, |world| {
 contract!(an_organization_reads_its_own_audit_entries, |world| {
     let m = market(&world.store).await;
     let read = async |who: &Authority, filter: AuditFilter| {
-        let page = world.store.audit_entries(who, filter, PageRequest::first(100)).await;
+        let page = world
+            .store
+            .audit_entries(who, filter, PageRequest::first(100))
+            .await;
         page.unwrap().items
     };
     let of = |organization: &portcullis_core::organization::Organization| AuditFilter {
@@ -57,10 +76,16 @@ contract!(an_organization_reads_its_own_audit_entries, |world| {
 
     let own = read(&member(&m.owner), AuditFilter::default()).await;
     let others = read(&member(&m.owner), of(&m.provider)).await;
-    let filtered = AuditFilter { action: Some("app.create".to_owned()), ..of(&m.owner) };
+    let filtered = AuditFilter {
+        action: Some("app.create".to_owned()),
+        ..of(&m.owner)
+    };
     let by_operator = read(&OPERATOR, filtered).await;
 
-    assert!(own.iter().all(|entry| entry.organization_id.as_ref() == Some(&m.owner.id)));
+    assert!(
+        own.iter()
+            .all(|entry| entry.organization_id.as_ref() == Some(&m.owner.id))
+    );
     assert_eq!(own.len(), 2);
     assert!(others.is_empty());
     assert_eq!(by_operator.len(), 1);
@@ -76,7 +101,11 @@ contract!(audit_pages_go_backwards_in_time, |world| {
     let mut seen = Vec::new();
 
     loop {
-        let page = world.store.audit_entries(&OPERATOR, AuditFilter::default(), request.clone()).await.unwrap();
+        let page = world
+            .store
+            .audit_entries(&OPERATOR, AuditFilter::default(), request.clone())
+            .await
+            .unwrap();
         seen.extend(page.items);
         let Some(next) = page.next else { break };
         request.after = Some(next);
@@ -94,13 +123,23 @@ contract!(a_refused_act_leaves_nothing, |world| {
     let unknown = portcullis_core::ids::ApiId::parse("unknown").unwrap();
     let key = IdempotencyKey::parse("k").unwrap();
 
-    let refused = world.store.create_app(&OPERATOR, new_app(&own.id, "x", &[&unknown]), Some(&key)).await;
-    let after = world.store.create_app(&OPERATOR, new_app(&own.id, "y", &[]), Some(&key)).await;
+    let refused = world
+        .store
+        .create_app(&OPERATOR, new_app(&own.id, "x", &[&unknown]), Some(&key))
+        .await;
+    let after = world
+        .store
+        .create_app(&OPERATOR, new_app(&own.id, "y", &[]), Some(&key))
+        .await;
 
     assert!(refused.is_err());
     // The key was not used up by the act that failed.
     assert!(after.is_ok());
-    let apps = world.store.apps(&OPERATOR, None, PageRequest::default()).await.unwrap();
+    let apps = world
+        .store
+        .apps(&OPERATOR, None, PageRequest::default())
+        .await
+        .unwrap();
     assert_eq!(apps.items.len(), 1);
 });
 
@@ -120,32 +159,71 @@ fn usage(app: &AppId, hour: i64, calls: u64) -> UsageRow {
     }
 }
 
-contract!(usage_is_overwritten_so_that_a_retry_cannot_count_twice, |world| {
-    let m = market(&world.store).await;
-    let app = &m.app.app.id;
-    world.store.record_usage(&[]).await.unwrap();
-    world.store.record_usage(&[usage(app, 7, 1), usage(app, 8, 2)]).await.unwrap();
-    world.store.record_usage(&[usage(app, 7, 5), usage(app, 7, 5)]).await.unwrap();
-    let other = UsageRow { incarnation: "i2".to_owned(), ..usage(app, 7, 3) };
-    world.store.record_usage(&[other]).await.unwrap();
+contract!(
+    usage_is_overwritten_so_that_a_retry_cannot_count_twice,
+    |world| {
+        let m = market(&world.store).await;
+        let app = &m.app.app.id;
+        world.store.record_usage(&[]).await.unwrap();
+        world
+            .store
+            .record_usage(&[usage(app, 7, 1), usage(app, 8, 2)])
+            .await
+            .unwrap();
+        world
+            .store
+            .record_usage(&[usage(app, 7, 5), usage(app, 7, 5)])
+            .await
+            .unwrap();
+        let other = UsageRow {
+            incarnation: "i2".to_owned(),
+            ..usage(app, 7, 3)
+        };
+        world.store.record_usage(&[other]).await.unwrap();
 
-    let rows = world.store.usage_of_app(&member(&m.owner), app, 7..9).await.unwrap();
+        let rows = world
+            .store
+            .usage_of_app(&member(&m.owner), app, 7..9)
+            .await
+            .unwrap();
 
-    let counted: Vec<_> = rows.iter().map(|row| (row.hour, row.incarnation.as_str(), row.calls)).collect();
-    assert_eq!(counted, [(7, "i1", 5), (7, "i2", 3), (8, "i1", 2)]);
-    assert_eq!(rows[0].response_bytes, u64::MAX / 2);
-    assert!(world.store.usage_of_app(&member(&m.owner), app, 9..99).await.unwrap().is_empty());
-    let stranger = world.store.usage_of_app(&member(&m.stranger), app, 0..99).await;
-    assert_eq!(stranger.unwrap_err(), ActError::NotFound("app"));
-});
+        let counted: Vec<_> = rows
+            .iter()
+            .map(|row| (row.hour, row.incarnation.as_str(), row.calls))
+            .collect();
+        assert_eq!(counted, [(7, "i1", 5), (7, "i2", 3), (8, "i1", 2)]);
+        assert_eq!(rows[0].response_bytes, u64::MAX / 2);
+        assert!(
+            world
+                .store
+                .usage_of_app(&member(&m.owner), app, 9..99)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        let stranger = world
+            .store
+            .usage_of_app(&member(&m.stranger), app, 0..99)
+            .await;
+        assert_eq!(stranger.unwrap_err(), ActError::NotFound("app"));
+    }
+);
 
 contract!(usage_survives_a_restart, |world| {
     let m = market(&world.store).await;
-    world.store.record_usage(&[usage(&m.app.app.id, 7, 1)]).await.unwrap();
+    world
+        .store
+        .record_usage(&[usage(&m.app.app.id, 7, 1)])
+        .await
+        .unwrap();
 
     world.reopen().await.unwrap();
 
-    let rows = world.store.usage_of_app(&OPERATOR, &m.app.app.id, 0..99).await.unwrap();
+    let rows = world
+        .store
+        .usage_of_app(&OPERATOR, &m.app.app.id, 0..99)
+        .await
+        .unwrap();
     assert_eq!(rows.len(), 1);
 });
 
@@ -154,46 +232,77 @@ contract!(settings_are_the_installations, |world| {
     let name = world.store.installation_id();
 
     let refused = world.store.set_setting(&member(&own), "x", "y").await;
-    let reserved = world.store.set_setting(&OPERATOR, "installation_id", "y").await;
-    world.store.set_setting(&OPERATOR, "issuer", "one").await.unwrap();
-    world.store.set_setting(&OPERATOR, "issuer", "two").await.unwrap();
+    let reserved = world
+        .store
+        .set_setting(&OPERATOR, "installation_id", "y")
+        .await;
+    world
+        .store
+        .set_setting(&OPERATOR, "issuer", "one")
+        .await
+        .unwrap();
+    world
+        .store
+        .set_setting(&OPERATOR, "issuer", "two")
+        .await
+        .unwrap();
     world.reopen().await.unwrap();
 
     assert_eq!(refused.unwrap_err(), ActError::Forbidden);
-    assert!(matches!(reserved, Err(ActError::Invalid { field: "name", .. })));
-    assert_eq!(world.store.get_setting("issuer").await.unwrap().as_deref(), Some("two"));
+    assert!(matches!(
+        reserved,
+        Err(ActError::Invalid { field: "name", .. })
+    ));
+    assert_eq!(
+        world.store.get_setting("issuer").await.unwrap().as_deref(),
+        Some("two")
+    );
     assert_eq!(world.store.get_setting("nothing").await.unwrap(), None);
     assert_eq!(world.store.installation_id(), name);
     assert_eq!(name.len(), 36);
 });
 
-contract!(old_changes_and_keys_are_trimmed_but_never_the_last, |world| {
-    let key = IdempotencyKey::parse("k").unwrap();
-    let create = |name: &str| portcullis_store::NewOrganization {
-        name: name.to_owned(),
-        ..portcullis_store::NewOrganization::default()
-    };
-    world.store.create_organization(&OPERATOR, create("x"), Some(&key)).await.unwrap();
-    world.raw_execute(
+contract!(
+    old_changes_and_keys_are_trimmed_but_never_the_last,
+    |world| {
+        let key = IdempotencyKey::parse("k").unwrap();
+        let create = |name: &str| portcullis_store::NewOrganization {
+            name: name.to_owned(),
+            ..portcullis_store::NewOrganization::default()
+        };
+        world
+            .store
+            .create_organization(&OPERATOR, create("x"), Some(&key))
+            .await
+            .unwrap();
+        world.raw_execute(
         "INSERT INTO changes (seq, stamp, entity_kind, entity_id, at_us) \
          SELECT -n, 0, 'app', 'x', 0 FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1500) \
          SELECT n FROM c) numbers",
     ).await;
-    let last = organization(&world.store, "last").await;
+        let last = organization(&world.store, "last").await;
 
-    let later = NOW + std::time::Duration::from_secs(48 * 3600);
-    world.store.maintain(later).await.unwrap();
+        let later = NOW + std::time::Duration::from_hours(48);
+        world.store.maintain(later).await.unwrap();
 
-    let mut connection = world.raw().await;
-    let row = sqlx::query("SELECT COUNT(*), MAX(seq), MIN(seq) FROM changes").fetch_one(&mut connection).await.unwrap();
-    let numbers: Vec<i64> = (0..3).map(|n| sqlx::Row::get(&row, n)).collect();
-    // There is no number 0 among them.
-    assert_eq!(numbers, [999, 2, -997]);
-    // What is older than the log is answered with what is left of it.
-    let again = world
-        .store
-        .set_organization_state(&OPERATOR, &last.id, portcullis_core::organization::OrganizationState::Active)
-        .await
-        .unwrap();
-    assert_eq!(again.seq.unwrap().get(), 2);
-});
+        let mut connection = world.raw().await;
+        let row = sqlx::query("SELECT COUNT(*), MAX(seq), MIN(seq) FROM changes")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        let numbers: Vec<i64> = (0..3).map(|n| sqlx::Row::get(&row, n)).collect();
+        // There is no number 0 among them.
+        assert_eq!(numbers, [999, 2, -997]);
+        // What is older than the log is answered with what is left of it.
+        let again = world
+            .store
+            .set_organization_state(
+                &OPERATOR,
+                &last.id,
+                portcullis_core::organization::OrganizationState::Active,
+            )
+            .await
+            .unwrap();
+        assert_eq!(again.seq.unwrap().get(), 2);
+    }
+);

@@ -31,14 +31,13 @@ use tokio_util::sync::CancellationToken;
 /// When the tests happen.
 pub(crate) const NOW: Timestamp = Timestamp::from_unix_seconds(1_767_225_600);
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
-pub(crate) const STALE_MAX: Duration = Duration::from_secs(3600);
+pub(crate) const STALE_MAX: Duration = Duration::from_hours(1);
 
 /// A test on both engines: `contract!(a_sentence, |world| { .. })`.
 #[macro_export]
 macro_rules! contract {
     ($name:ident, |$world:ident| $body:block) => {
         mod $name {
-            #[allow(unused_imports, reason = "not every test needs everything")]
             use super::*;
 
             async fn holds($world: &mut $crate::support::World) {
@@ -55,6 +54,42 @@ macro_rules! contract {
             }
 
             #[test]
+            fn on_postgres() {
+                $crate::support::run(async {
+                    let Some(mut world) = $crate::support::World::on_postgres().await else {
+                        return;
+                    };
+                    holds(&mut world).await;
+                    world.end().await;
+                });
+            }
+        }
+    };
+}
+
+/// The same, run by hand alone.
+#[macro_export]
+macro_rules! contract_ignored {
+    ($name:ident, |$world:ident| $body:block) => {
+        mod $name {
+            use super::*;
+
+            async fn holds($world: &mut $crate::support::World) {
+                $body
+            }
+
+            #[test]
+            #[ignore = "measures; run by hand in a release build"]
+            fn on_sqlite() {
+                $crate::support::run(async {
+                    let mut world = $crate::support::World::on_sqlite().await;
+                    holds(&mut world).await;
+                    world.end().await;
+                });
+            }
+
+            #[test]
+            #[ignore = "measures; run by hand in a release build"]
             fn on_postgres() {
                 $crate::support::run(async {
                     let Some(mut world) = $crate::support::World::on_postgres().await else {
@@ -99,7 +134,10 @@ impl World {
 
     /// `None` where there is no PostgreSQL to test on.
     pub(crate) async fn on_postgres() -> Option<Self> {
-        #[allow(clippy::disallowed_methods, reason = "the test reads where its server is")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the test reads where its server is"
+        )]
         let Ok(server) = env::var("TEST_DATABASE_URL") else {
             eprintln!("skipped: TEST_DATABASE_URL is not set");
             return None;
@@ -220,7 +258,11 @@ pub(crate) fn node(name: &str, on_stale: OnStale) -> NodeIdentity {
     }
 }
 
-pub(crate) fn settings(url: &str, clock: &Arc<ManualClock>, master_key: &MasterKey) -> StoreSettings {
+pub(crate) fn settings(
+    url: &str,
+    clock: &Arc<ManualClock>,
+    master_key: &MasterKey,
+) -> StoreSettings {
     StoreSettings {
         url: url.to_owned(),
         listen_url: None,
@@ -228,7 +270,7 @@ pub(crate) fn settings(url: &str, clock: &Arc<ManualClock>, master_key: &MasterK
         clock: clock.clone(),
         node: node("a", OnStale::Serve),
         lease: LEASE,
-        token_lifetime: Duration::from_secs(3600),
+        token_lifetime: Duration::from_hours(1),
     }
 }
 
@@ -340,7 +382,12 @@ pub(crate) fn new_app(owner: &OrganizationId, name: &str, apis: &[&ApiId]) -> Ne
     }
 }
 
-pub(crate) async fn app(store: &Store, owner: &Organization, name: &str, apis: &[&ApiId]) -> CreatedApp {
+pub(crate) async fn app(
+    store: &Store,
+    owner: &Organization,
+    name: &str,
+    apis: &[&ApiId],
+) -> CreatedApp {
     let new = new_app(&owner.id, name, apis);
     store
         .create_app(&operator(), new, None)
