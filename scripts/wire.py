@@ -95,15 +95,16 @@ def exchange(endpoint, data, timeout=10.0, method="GET", slow=None, linger=0.0):
         return answer
     try:
         with connection:
+            begun = None
             try:
                 if slow is None:
                     _send(connection, data, began + timeout)
                 else:
-                    _drip(connection, data, slow, began + timeout)
+                    begun = _drip(connection, data, slow, began + timeout)
             except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
                 # It refused before all was sent; the answer may still be there to read.
                 pass
-            reader = Reader(connection)
+            reader = Reader(connection, begun)
             answer = reader.answer(method, began + timeout)
             answer.closed = reader.ended or reader.ends_within(linger)
     except (OSError, ssl.SSLError):
@@ -127,26 +128,26 @@ def _send(connection, data, deadline):
 
 
 def _drip(connection, data, pause, deadline):
-    connection.settimeout(0.01)
+    """A byte, a pause, a byte. Stops when an answer begins, and returns what arrived of it; None when nothing did."""
     for index in range(len(data)):
-        if time.monotonic() > deadline:
-            return
+        connection.settimeout(max(deadline - time.monotonic(), 0.01))
         connection.sendall(data[index:index + 1])
-        time.sleep(pause)
+        connection.settimeout(pause)
         try:
-            if connection.recv(1, socket.MSG_PEEK) is not None:
-                return
-        except (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ValueError):
-            continue
+            return connection.recv(65536)
+        except TimeoutError:
+            if time.monotonic() > deadline:
+                return None
+    return None
 
 
 class Reader:
     """Reads answers from a connection, one after the other."""
 
-    def __init__(self, connection):
+    def __init__(self, connection, begun=None):
         self.connection = connection
-        self.buffer = b""
-        self.ended = False
+        self.buffer = begun or b""
+        self.ended = begun == b""
 
     def answer(self, method, deadline):
         """The next final answer; interim ones are kept beside it."""
