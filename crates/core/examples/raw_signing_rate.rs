@@ -1,14 +1,20 @@
-//! Signs with one RSA-2048 key for some seconds and prints how long a signature takes: the yardstick of the
+//! Signs with one RSA-2048 key for some seconds and prints the CPU time of a signature: the yardstick of the
 //! token server's benchmark. Run with `cargo run --profile dist -p portcullis-core --example raw_signing_rate`.
 
-use std::time::{Duration, Instant};
+use rustix::time::{ClockId, clock_gettime};
 
 use portcullis_core::keys::{KeyPurpose, KeyState, NewKey, SigningKey};
 
-const MEASURED_FOR: Duration = Duration::from_secs(5);
+const MEASURED_FOR_SECONDS: f64 = 5.0;
+
+/// Seconds of CPU this process has taken: what neighbours on the machine do not change.
+#[expect(clippy::cast_precision_loss, reason = "a benchmark runs for seconds")]
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
 
 #[expect(clippy::print_stdout, reason = "the result of the program")]
-#[expect(clippy::disallowed_methods, reason = "a benchmark has its own timer")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let new = NewKey::generate()?;
     let private = Some(new.private_der.as_slice());
@@ -23,15 +29,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for _ in 0..200 {
         key.sign(&message)?;
     }
-    let begun = Instant::now();
+    let begun = cpu_seconds();
     let mut signatures = 0_u32;
-    while begun.elapsed() < MEASURED_FOR {
+    while cpu_seconds() - begun < MEASURED_FOR_SECONDS {
         for _ in 0..100 {
             key.sign(&message)?;
         }
         signatures += 100;
     }
-    let each = begun.elapsed().as_secs_f64() / f64::from(signatures);
+    let each = (cpu_seconds() - begun) / f64::from(signatures);
     println!(
         "{:.1} us for a signature, {:.0} signatures/s",
         each * 1e6,

@@ -20,7 +20,7 @@ use crate::{
     change_log,
     dialect::{self, ErrorMeaning},
     error::{ActError, CorruptRow},
-    store::{Acted, Store},
+    store::{Acted, Engine, Store},
     transaction::Transaction,
 };
 
@@ -384,23 +384,28 @@ impl<'a> Attempts<'a> {
         Act::begin(self.store, &self.actor).await
     }
 
-    /// Gives the answer, or goes on when others stood in the act's way and it may be tried again.
+    /// Gives the answer, or goes on when the act may be tried again.
     pub(crate) fn judge<T>(
         &mut self,
         tried: Result<Acted<T>, Fault>,
     ) -> ControlFlow<Result<Acted<T>, ActError>> {
         self.made += 1;
         match tried {
-            Err(Fault::Db(error))
-                if self.made < ATTEMPTS_MAX
-                    && matches!(
-                        dialect::meaning(&error),
-                        ErrorMeaning::Again | ErrorMeaning::Taken
-                    ) =>
-            {
+            Err(Fault::Db(error)) if self.made < ATTEMPTS_MAX && self.may_pass(&error) => {
                 ControlFlow::Continue(())
             }
             other => ControlFlow::Break(other.map_err(ActError::from)),
+        }
+    }
+
+    /// Whether the same act may pass the next time: others stood in its way, or PostgreSQL was lost before
+    /// COMMIT was sent (what is lost later is looked into at once, and is no driver's error any more). A file
+    /// that cannot be read or written is not tried again.
+    fn may_pass(&self, error: &sqlx::Error) -> bool {
+        match dialect::meaning(error) {
+            ErrorMeaning::Again | ErrorMeaning::Taken => true,
+            ErrorMeaning::Lost => self.store.engine() == Engine::Postgres,
+            ErrorMeaning::Busy | ErrorMeaning::Corrupt | ErrorMeaning::Failed => false,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::support::*;
 const PASS: u8 = 0;
 const CUT_BEFORE_COMMIT: u8 = 1;
 const CUT_AFTER_COMMIT: u8 = 2;
+const CUT_BEFORE_UPDATE: u8 = 3;
 
 /// A wire between store and server that can be cut once.
 struct Wire {
@@ -66,18 +67,18 @@ async fn carry(client: TcpStream, server: TcpStream, plan: Arc<AtomicU8>) {
     let mut bytes = [0; 16 * 1024];
     while let Ok(count) = from_client.read(&mut bytes).await {
         let sent = &bytes[..count];
-        let commits = sent.windows(6).any(|window| window == b"COMMIT");
-        if commits
-            && plan
-                .compare_exchange(CUT_BEFORE_COMMIT, PASS, Ordering::SeqCst, Ordering::SeqCst)
-                .is_ok()
+        let says = |word: &[u8]| sent.windows(word.len()).any(|window| window == word);
+        let commits = says(b"COMMIT\0");
+        let cut_now = |when: u8| {
+            let planned = plan.compare_exchange(when, PASS, Ordering::SeqCst, Ordering::SeqCst);
+            planned.is_ok()
+        };
+        if (commits && cut_now(CUT_BEFORE_COMMIT))
+            || (says(b"UPDATE clients") && cut_now(CUT_BEFORE_UPDATE))
         {
             return;
         }
-        let cut = commits
-            && plan
-                .compare_exchange(CUT_AFTER_COMMIT, PASS, Ordering::SeqCst, Ordering::SeqCst)
-                .is_ok();
+        let cut = commits && cut_now(CUT_AFTER_COMMIT);
         if cut {
             silenced.store(1, Ordering::SeqCst);
         }
@@ -150,6 +151,23 @@ fn an_act_whose_commit_never_arrived_is_found_to_be_undone() {
                 .generation,
             1
         );
+        store.close().await;
+        world.end().await;
+    });
+}
+
+#[test]
+fn an_act_that_is_lost_before_its_commit_is_tried_again() {
+    run(async {
+        let Some((world, store, client, wire)) = world_on_a_wire().await else {
+            return;
+        };
+
+        wire.plan.store(CUT_BEFORE_UPDATE, Ordering::SeqCst);
+        let acted = store.revoke_tokens(&operator(), &client).await.unwrap();
+
+        assert_eq!(wire.plan.load(Ordering::SeqCst), PASS, "the wire was cut");
+        assert_eq!(acted.value.generation, 1);
         store.close().await;
         world.end().await;
     });
