@@ -6,7 +6,7 @@
     bench/portcullis.py start   [--binary target/dist/portcullis]     start-up time, memory, binary size
 
 A development server is started in a folder of its own, with one gateway core, sample data and, for the gateway, an API whose target is
-the upstream every gateway is measured against, 200 customers that activated an app, and 256 tokens of that app. Everything goes
+the upstream every gateway is measured against, 256 customers that activated one of eight apps, and 256 tokens. Everything goes
 through the management API and the token endpoint, as a user would. Calls are authorized in full: token, app, customer,
 subscription, connection, environment; with the platform's token to the provider, request records and usage.
 """
@@ -70,24 +70,36 @@ class Server:
             return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
 
 
-def customers(server, folder, upstream_port, count=200, tokens=256):
-    """An API in front of the upstream, an app that selected it, customers that activated the app."""
+LINES, APPS = 256, 8
+
+
+def customers(server, folder, upstream_port):
+    """An API in front of the upstream, eight apps that selected it, customers that activated them; tokens of the apps.
+
+    The load script takes token k - 1 and subscription k * 7919 (modulo the length of each file) in turn, so line i of the tokens and
+    the line of the subscriptions that goes with it belong to one app. Eight apps with 32 live tokens each: a core keeps the
+    signatures of at most 64 tokens for one client.
+    """
+    app_of = lambda line: (line + 1) % LINES // (LINES // APPS)
     provider = server.manage("GET", f"/v1/apis/{server.env['API_ID']}")["organization_id"]
     api = server.manage("POST", "/v1/apis", {"organization_id": provider, "name": "Bench", "visibility": "public"})["id"]
     server.manage("POST", f"/v1/apis/{api}/instances", {
         "environment": "production", "namespace": "sample", "base_path": "/bench/v1", "version": "1.0.0",
         "target_url": f"http://127.0.0.1:{upstream_port}", "base_path_upstream": "strip"})
     owner = server.manage("GET", f"/v1/apps/{server.env['APP_ID']}")["organization_id"]
-    app = server.manage("POST", "/v1/apps", {"organization_id": owner, "name": "Bench", "apis": [api]})
-    subscriptions = os.path.join(folder, "subscriptions.txt")
-    with open(subscriptions, "w") as f:
-        for n in range(count):
-            buyer = server.manage("POST", "/v1/organizations", {"name": f"Customer {n}"})["id"]
-            f.write(server.manage("POST", f"/v1/apps/{app['id']}/subscriptions", {"organization_id": buyer})["id"] + "\n")
-    papers = os.path.join(folder, "tokens.txt")
-    with open(papers, "w") as f:
-        f.writelines(server.token(app["api_key"], app["api_secret"]) + "\n" for _ in range(tokens))
-    return papers, subscriptions
+    apps = [server.manage("POST", "/v1/apps", {"organization_id": owner, "name": f"Bench {n}", "apis": [api]}) for n in range(APPS)]
+    subscriptions = [""] * LINES
+    for k in range(1, LINES + 1):
+        buyer = server.manage("POST", "/v1/organizations", {"name": f"Customer {k}"})["id"]
+        app = apps[app_of((k - 1) % LINES)]["id"]
+        subscriptions[k * 7919 % LINES] = server.manage("POST", f"/v1/apps/{app}/subscriptions", {"organization_id": buyer})["id"]
+    tokens = [server.token(apps[app_of(line)]["api_key"], apps[app_of(line)]["api_secret"]) for line in range(LINES)]
+    files = []
+    for name, lines in (("tokens.txt", tokens), ("subscriptions.txt", subscriptions)):
+        files.append(os.path.join(folder, name))
+        with open(files[-1], "w") as f:
+            f.writelines(line + "\n" for line in lines)
+    return files
 
 
 def bench(arguments):
