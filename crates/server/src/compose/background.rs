@@ -16,6 +16,9 @@ use url::Url;
 
 use crate::{config::Config, recorder::StoreNote};
 
+/// How often the store is tidied up.
+const MAINTAIN_EVERY: Duration = Duration::from_hours(1);
+
 /// Writes what the recorder hands over, until it has stopped. A note that cannot be written is written with
 /// the next one of its kind: usage is in totals, last-used times are the latest.
 pub(super) async fn write_notes(
@@ -101,8 +104,20 @@ pub(super) async fn first_keys(store: Store) {
 pub(super) async fn jobs(store: Store, clock: Arc<dyn Clock>, stop: CancellationToken) {
     tokio::join!(
         jobs::retire_finished_keys(store.clone(), clock.clone(), stop.clone()),
-        jobs::expire_subscriptions(store, clock, stop),
+        jobs::expire_subscriptions(store.clone(), clock.clone(), stop),
+        maintain(store, clock),
     );
+}
+
+/// Trims the change log and what else the store keeps for a time only. Ends with the other jobs of the node.
+async fn maintain(store: Store, clock: Arc<dyn Clock>) {
+    let mut every = tokio::time::interval(MAINTAIN_EVERY);
+    loop {
+        every.tick().await;
+        if let Err(error) = store.maintain(clock.now()).await {
+            tracing::warn!(%error, "the store was not tidied up; it is tried again");
+        }
+    }
 }
 
 /// Addresses of a PostgreSQL server, which target URLs may never point to. Empty for an embedded database.
