@@ -12,7 +12,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PORTS = 5
-START_SECONDS = 60
+# More than the server gives itself, so that its own complaint comes first.
+START_SECONDS = 90
 
 
 class StartFailed(Exception):
@@ -63,7 +64,8 @@ def free_port_base():
 class DevServer:
     """A `portcullis dev` with a data folder of its own, ended by its process id.
 
-    `env` holds dev.env once `start` has returned. A folder that was not given is made, and deleted on `close`.
+    `env` holds dev.env once `start` has returned. A folder that was not given is made, and deleted on `close`; KEEP_DATA in
+    the environment keeps it.
     """
 
     def __init__(self, data_dir=None, port_base=None, tls=False, extra_env=None):
@@ -98,9 +100,9 @@ class DevServer:
         path = self.data_dir / "dev.env"
         while not path.exists():
             if self.process.poll() is not None:
-                raise StartFailed(f"exit code {self.process.returncode}\n{self.output()}")
+                raise StartFailed(f"exit code {self.process.returncode}\n{self.output()[-3000:]}")
             if time.monotonic() - began > START_SECONDS:
-                raise StartFailed(f"no {path} after {START_SECONDS} s\n{self.output()}")
+                raise StartFailed(f"no {path} after {START_SECONDS} s, {self.threads()}\n{self.output()[-3000:]}")
             time.sleep(0.01)
         self.start_seconds = time.monotonic() - began
         # The file appears whole (it is renamed into place) or grows until MANAGEMENT_TOKEN is there.
@@ -113,6 +115,15 @@ class DevServer:
     def output(self):
         """What the server printed, in all its starts so far."""
         return self.output_path.read_text(errors="replace") if self.output_path.exists() else ""
+
+    def threads(self):
+        """What each thread of the process waits in, for a start that hangs."""
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        try:
+            states = [((task / "comm").read_text().strip(), (task / "syscall").read_text().split(" ")[0]) for task in tasks.iterdir()]
+        except OSError as error:
+            return f"threads unknown: {error}"
+        return "threads and the system calls they are in: " + ", ".join(f"{name} {call}" for name, call in states)
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
@@ -135,7 +146,7 @@ class DevServer:
 
     def close(self):
         self.stop()
-        if self._owned:
+        if self._owned and not os.environ.get("KEEP_DATA"):
             shutil.rmtree(self._owned, ignore_errors=True)
 
     def __enter__(self):
