@@ -144,6 +144,10 @@ uuid_id!(
     /// Names an opaque token of the management API (never the token itself).
     ManagementTokenId
 );
+uuid_id!(
+    /// Names a side effect owed, and what it sends.
+    JobId
+);
 
 impl ClientId {
     /// A new random client identifier: 32 characters of `[A-Za-z0-9]`.

@@ -27,6 +27,8 @@ pub mod connection;
 pub mod environment;
 /// A newtype for each identifier.
 pub mod ids;
+/// Side effects owed: mails to be sent.
+pub mod job;
 /// Signing keys and the key set.
 pub mod keys;
 /// Wire words of OAuth 2.0, one file per endpoint or registry.

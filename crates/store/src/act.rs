@@ -137,6 +137,8 @@ pub(crate) struct Act {
     audit: Vec<AuditRow>,
     /// The idempotency key that this act claimed.
     claimed: Option<String>,
+    /// Whether workers have something to do once this is committed.
+    owes: bool,
 }
 
 impl Act {
@@ -158,6 +160,7 @@ impl Act {
                         earlier: None,
                         audit: Vec::new(),
                         claimed: None,
+                        owes: false,
                     });
                 }
                 Err(error)
@@ -207,6 +210,11 @@ impl Act {
     /// Notes that this act owns an idempotency key, which learns the act's number at the end.
     pub(crate) fn claims(&mut self, key: &str) {
         self.claimed = Some(key.to_owned());
+    }
+
+    /// Notes that this act owes something that is to be done as soon as it is committed.
+    pub(crate) fn owes(&mut self) {
+        self.owes = true;
     }
 
     /// How the actor is named in the audit log and in idempotency keys.
@@ -290,7 +298,7 @@ impl Act {
     async fn commit(mut self) -> Result<Option<ChangeSeq>, Fault> {
         let seq = self.conclude().await?;
         let store = self.store.clone();
-        let earlier = self.earlier;
+        let (earlier, owes) = (self.earlier, self.owes);
         match self.tx.commit().await {
             Ok(()) => {}
             Err(error) if dialect::meaning(&error) == ErrorMeaning::Lost => {
@@ -298,9 +306,15 @@ impl Act {
                 if let Some(seq) = seq {
                     store.committed(seq);
                 }
+                if owes {
+                    store.wake_workers();
+                }
                 return Ok(seq.max(earlier));
             }
             Err(error) => return Err(error.into()),
+        }
+        if owes {
+            store.wake_workers();
         }
         if let Some(seq) = seq {
             store.committed(seq);

@@ -135,8 +135,8 @@ pub(crate) async fn since(connection: &mut AnyConnection, from: Position) -> Res
 }
 
 impl Store {
-    /// Removes what is no longer needed: old changes, and idempotency keys past their day. To be called about
-    /// once an hour, by any node.
+    /// Removes what is no longer needed: old changes, idempotency keys past their day, and jobs finished long
+    /// ago. To be called about once an hour, by any node.
     ///
     /// # Errors
     /// [`ActError`].
@@ -159,6 +159,8 @@ impl Store {
             .execute(&mut *connection)
             .await
             .map_err(Fault::from)?;
-        Ok(())
+        // SQLite has this one writer, and the next step is an act that needs it.
+        drop(connection);
+        self.trim_jobs(now).await
     }
 }

@@ -34,6 +34,21 @@ pub(crate) const fn begin_snapshot(engine: Engine) -> &'static str {
     }
 }
 
+/// Reads the jobs of a kind that are due, and locks them. Nodes that claim at once do not wait for each other, and
+/// none sees what another has locked; SQLite has one writer.
+pub(crate) const fn due_jobs(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => {
+            "SELECT id, kind, state, recipient, payload_sealed, attempts, attempts_before_retry FROM jobs \
+             WHERE kind = $1 AND due_at_us <= $2 ORDER BY due_at_us, id LIMIT $3"
+        }
+        Engine::Postgres => {
+            "SELECT id, kind, state, recipient, payload_sealed, attempts, attempts_before_retry FROM jobs \
+             WHERE kind = $1 AND due_at_us <= $2 ORDER BY due_at_us, id LIMIT $3 FOR UPDATE SKIP LOCKED"
+        }
+    }
+}
+
 /// What connections are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {

@@ -13,7 +13,10 @@ use crate::{
 };
 
 /// Every migration with its version, in order.
-const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../migrations/0001_initial.sql"))];
+const MIGRATIONS: [(i64, &str); 2] = [
+    (1, include_str!("../migrations/0001_initial.sql")),
+    (2, include_str!("../migrations/0002_jobs.sql")),
+];
 
 /// Tables of usage counters.
 pub(crate) const USAGE: &str = include_str!("../migrations/usage.sql");

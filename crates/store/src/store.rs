@@ -90,6 +90,8 @@ struct Shared {
     lock: Mutex<Option<File>>,
     /// Counts reasons for the refresher to look at the log.
     wake: watch::Sender<u64>,
+    /// Counts acts that owed something.
+    owed: watch::Sender<u64>,
     /// What this process's refresher has applied; `None` before its first load.
     applied: watch::Sender<Option<i64>>,
     position: Mutex<Option<Position>>,
@@ -131,6 +133,7 @@ impl Store {
                 pools,
                 lock: Mutex::new(lock),
                 wake: watch::Sender::new(0),
+                owed: watch::Sender::new(0),
                 applied: watch::Sender::new(None),
                 position: Mutex::new(None),
                 commits: Mutex::new(VecDeque::new()),
@@ -219,6 +222,18 @@ impl Store {
     /// Follows the reasons to look at the log.
     pub(crate) fn wakes(&self) -> watch::Receiver<u64> {
         self.shared.wake.subscribe()
+    }
+
+    /// Makes the workers look for jobs.
+    pub(crate) fn wake_workers(&self) {
+        self.shared.owed.send_modify(|count| *count += 1);
+    }
+
+    /// Follows the acts of this process that owed something. Acts of other nodes are found by looking now and
+    /// then.
+    #[must_use]
+    pub fn jobs_owed(&self) -> watch::Receiver<u64> {
+        self.shared.owed.subscribe()
     }
 
     /// By when, on this machine's clock, a change was committed for certain: when this process first heard of

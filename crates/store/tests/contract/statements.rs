@@ -59,7 +59,12 @@ fn literals(text: &str) -> Vec<String> {
     found
 }
 
-const POSTGRES_ALONE: [&str; 3] = ["pg_notify", "set_config", "information_schema"];
+const POSTGRES_ALONE: [&str; 4] = [
+    "pg_notify",
+    "set_config",
+    "information_schema",
+    "SKIP LOCKED",
+];
 const SQLITE_ALONE: [&str; 1] = ["sqlite_master"];
 
 async fn prepare_all(connection: &mut AnyConnection, not_here: &[&str]) {
