@@ -1,9 +1,10 @@
-//! Who calls the management API, and the authority for what the route does.
+//! Who calls the management API, and the authority for what the route does. From outside, callers come with a
+//! management token; pages of this process come through [`crate::in_process`].
 //!
 //! A management token is looked up in the store on each request, never cached: one that was deleted opens
 //! nothing from that moment on. The action comes from the table of routes, so a handler cannot ask for less.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, MatchedPath},
@@ -27,6 +28,17 @@ use crate::{
 /// Longest token we look at, in bytes. An access token is longer than ours and told apart by its dots.
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
+/// Who acts through the pages: authenticated by a session instead of a token. An extension of a request, so it
+/// is made in this process alone: nothing that arrives over a connection becomes one, and no other crate can
+/// name the type.
+#[derive(Debug, Clone)]
+pub(crate) struct InProcess {
+    /// Who.
+    pub(crate) actor: Actor,
+    /// Where the page was asked for from.
+    pub(crate) address: Option<IpAddr>,
+}
+
 /// An authenticated caller of one route.
 #[derive(Debug)]
 pub(crate) struct Caller {
@@ -49,22 +61,34 @@ impl FromRequestParts<RegistryState> for Caller {
             .map_or("", MatchedPath::as_str);
         let needs = routes::needs(parts.method.as_str(), path)
             .ok_or(RegistryError::Internal("the route is not in the table"))?;
-        let digest = presented(&parts.headers)?;
-        let actor = state
-            .store
-            .actor_by_management_token(&digest, state.clock.now())
-            .await?
-            .ok_or(RegistryError::Token(TokenError::Refused))?;
-        let address = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|ConnectInfo(address)| address.ip());
+        let (actor, address) = match parts.extensions.get::<InProcess>() {
+            Some(InProcess { actor, address }) => (actor.clone(), *address),
+            None => authenticated(parts, state).await?,
+        };
         Ok(Self {
             actor,
             needs,
             store: state.store.within(ActContext { address }),
         })
     }
+}
+
+/// Who the management token of a request speaks for, and where the request came from.
+async fn authenticated(
+    parts: &Parts,
+    state: &RegistryState,
+) -> Result<(Actor, Option<IpAddr>), RegistryError> {
+    let digest = presented(&parts.headers)?;
+    let actor = state
+        .store
+        .actor_by_management_token(&digest, state.clock.now())
+        .await?
+        .ok_or(RegistryError::Token(TokenError::Refused))?;
+    let address = parts
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|ConnectInfo(address)| address.ip());
+    Ok((actor, address))
 }
 
 /// The digest of the one management token in the `Authorization` header.

@@ -18,16 +18,16 @@ use utoipa::{IntoParams, ToSchema};
 use crate::RegistryState;
 
 /// How far a change has come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct Effect {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Effect {
     /// The change's number: `GET /v1/changes/{seq}` tells how far it has come since.
-    pub(crate) seq: i64,
+    pub seq: i64,
     /// Nodes that decide from this database.
-    pub(crate) nodes: usize,
+    pub nodes: usize,
     /// Nodes that have applied it, or have stopped deciding.
-    pub(crate) confirmed: usize,
+    pub confirmed: usize,
     /// Names of the others.
-    pub(crate) lagging: Vec<String>,
+    pub lagging: Vec<String>,
 }
 
 impl Effect {
@@ -95,8 +95,8 @@ pub(crate) struct Done<T> {
 }
 
 /// What an act leaves behind when the thing is gone.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Gone {}
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Gone {}
 
 /// 200 when the act is in effect everywhere, 202 when some node has not confirmed it.
 pub(crate) async fn done<T: Serialize>(

@@ -5,19 +5,19 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{RegistryState, SPEC_BODY_BYTES_MAX};
 use axum::extract::DefaultBodyLimit;
 
-mod apis;
-mod apps;
-mod audit;
-mod instances;
-mod keys;
-mod management_tokens;
-mod me;
-mod nodes;
+pub(crate) mod apis;
+pub(crate) mod apps;
+pub(crate) mod audit;
+pub(crate) mod instances;
+pub(crate) mod keys;
+pub(crate) mod management_tokens;
+pub(crate) mod me;
+pub(crate) mod nodes;
 mod organizations;
-mod secrets;
-mod subscriptions;
+pub(crate) mod secrets;
+pub(crate) mod subscriptions;
 mod users;
-mod wire;
+pub(crate) mod wire;
 
 /// Every path of the management API, with its description.
 pub(crate) fn router() -> OpenApiRouter<RegistryState> {

@@ -136,11 +136,11 @@ impl RegistryError {
         let (kind, detail, errors) = self.wire();
         Problem {
             kind: format!("{docs}/docs/errors/{}", kind.code),
-            title: kind.title,
+            title: kind.title.to_owned(),
             status: kind.status.as_u16(),
             detail,
-            code: kind.code,
-            remedy: kind.remedy,
+            code: kind.code.to_owned(),
+            remedy: kind.remedy.to_owned(),
             request_id: request_id.to_owned(),
             errors,
         }

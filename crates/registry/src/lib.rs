@@ -27,6 +27,8 @@ mod endpoints;
 mod error;
 mod findings;
 mod finish;
+/// The door for pages.
+pub mod in_process;
 /// What happens by itself.
 pub mod jobs;
 mod openapi;
@@ -44,6 +46,8 @@ pub mod seed;
 pub mod spec;
 mod subscriptions_api;
 mod targets;
+/// Things as the management API shows them.
+pub mod wire;
 
 pub use error::{RegistryError, TokenError};
 
@@ -83,9 +87,14 @@ pub struct RegistryState {
 /// Every path of the role. It has no fallback of its own, so that it can be merged with the other roles of
 /// the port; unknown paths below `/v1/` are answered here.
 pub fn router(state: RegistryState) -> Router {
+    management(state.clone()).merge(subscriptions_api::router(state.clone()).with_state(state))
+}
+
+/// The management API alone: what stands on the port, and what pages call in process.
+pub(crate) fn management(state: RegistryState) -> Router {
     let (management, _) = endpoints::router().split_for_parts();
     let unknown: MethodRouter<RegistryState> = any(finish::path_unknown);
-    let management = management
+    management
         .route("/v1", unknown.clone())
         .route("/v1/", unknown.clone())
         .route("/v1/{*rest}", unknown)
@@ -94,9 +103,7 @@ pub fn router(state: RegistryState) -> Router {
         .layer(middleware::from_fn_with_state(
             state.clone(),
             finish::management,
-        ));
-    management
-        .merge(subscriptions_api::router(state.clone()))
+        ))
         .with_state(state)
 }
 

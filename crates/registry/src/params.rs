@@ -101,12 +101,12 @@ pub(crate) fn page_request(
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Listed<T> {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Listed<T> {
     /// Its entries.
-    pub(crate) items: Vec<T>,
+    pub items: Vec<T>,
     /// What to send as `after` for the next page; `null` when this is the last.
-    pub(crate) next: Option<String>,
+    pub next: Option<String>,
 }
 
 impl<T> Listed<T> {

@@ -3,7 +3,7 @@
 //! Codes are stable: programs branch on them, and each has a page at `/docs/errors/{code}`.
 
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A kind of problem: what programs branch on, and what people read about it.
@@ -127,7 +127,7 @@ impl Kind {
 }
 
 /// A value that is not allowed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
     /// Which member of the body or parameter of the query: `name`, `memberships[0].role`.
     pub field: String,
@@ -136,25 +136,25 @@ pub struct FieldError {
 }
 
 /// A problem as it is sent (RFC 9457), with members of ours after its own.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// A page about this kind of problem.
     #[serde(rename = "type")]
     pub kind: String,
     /// What it is, the same each time.
-    pub title: &'static str,
+    pub title: String,
     /// The HTTP status.
     pub status: u16,
     /// What happened this time.
     pub detail: String,
     /// Stable; what programs branch on.
-    pub code: &'static str,
+    pub code: String,
     /// What to do about it.
-    pub remedy: &'static str,
+    pub remedy: String,
     /// Names this request in our log.
     pub request_id: String,
     /// Values that are not allowed, all of them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
 }
 

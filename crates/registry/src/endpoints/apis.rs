@@ -144,14 +144,15 @@ impl Input for NewInput {
 }
 
 /// An API that was just made.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct CreatedApi {
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CreatedApi {
+    /// The API.
     #[serde(flatten)]
-    api: Api,
+    pub api: Api,
     /// The Client Secret, shown this once; `null` when an Idempotency-Key was used again.
-    client_secret: Option<String>,
+    pub client_secret: Option<String>,
     /// The secret as it can be shown later.
-    secret: Secret,
+    pub secret: Secret,
 }
 
 /// Registers an API. The answer holds its Client ID, and this once its Client Secret.

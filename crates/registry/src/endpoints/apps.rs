@@ -132,14 +132,15 @@ fn api_ids(texts: &[String], findings: &mut Findings) -> Option<Vec<ApiId>> {
 }
 
 /// An app that was just made.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct CreatedApp {
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CreatedApp {
+    /// The app.
     #[serde(flatten)]
-    app: App,
+    pub app: App,
     /// The API Secret, shown this once; `null` when an Idempotency-Key was used again.
-    api_secret: Option<String>,
+    pub api_secret: Option<String>,
     /// The secret as it can be shown later.
-    secret: Secret,
+    pub secret: Secret,
 }
 
 /// Registers an app. The answer holds its API Key, and this once its API Secret.

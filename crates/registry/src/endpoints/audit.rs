@@ -28,24 +28,27 @@ const LINES: &str = "application/x-ndjson";
 const EXPORT_PAGE: u32 = 500;
 
 /// One act.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AuditEntry {
-    id: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditEntry {
+    /// Opaque.
+    pub id: String,
+    /// When (RFC 3339).
     #[schema(format = DateTime)]
-    at: String,
+    pub at: String,
     /// A sign-in name, or `system`.
-    actor: String,
+    pub actor: String,
     /// Such as `app.create`.
-    action: String,
+    pub action: String,
     /// The kind of thing acted on.
-    entity_kind: String,
-    entity_id: String,
+    pub entity_kind: String,
+    /// The thing acted on.
+    pub entity_id: String,
     /// Whose thing; `null` for the installation's own.
-    organization_id: Option<String>,
+    pub organization_id: Option<String>,
     /// Where the request came from.
-    address: Option<String>,
+    pub address: Option<String>,
     /// What changed, without secrets.
-    detail: serde_json::Value,
+    pub detail: serde_json::Value,
 }
 
 impl From<&StoredEntry> for AuditEntry {

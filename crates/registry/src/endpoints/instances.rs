@@ -14,7 +14,7 @@ use portcullis_core::{
     ids::{ApiId, InstanceId},
 };
 use portcullis_store::{Acted, InstancePatch, NewInstance};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{apis::provided, wire::Instance};
@@ -44,12 +44,13 @@ pub(crate) async fn list(
 }
 
 /// An instance, and what its provider should know although it is allowed.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct InstanceWithWarnings {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InstanceWithWarnings {
+    /// The instance.
     #[serde(flatten)]
-    instance: Instance,
+    pub instance: Instance,
     /// Sentences for people.
-    warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Puts an API into an environment, under a path of the gateway.

@@ -18,27 +18,28 @@ use crate::{
 };
 
 /// A signing key.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Key {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Key {
     /// The `kid`.
-    id: String,
+    pub id: String,
     /// `client`: what the token endpoint issues; `outbound`: what we send to providers.
-    purpose: &'static str,
+    pub purpose: String,
     /// `next` (published, not yet signing), `current` (signing) or `retired` (still published).
-    state: &'static str,
+    pub state: String,
+    /// When it was made (RFC 3339).
     #[schema(format = DateTime)]
-    created_at: String,
+    pub created_at: String,
     /// Until when a retired key stays published.
     #[schema(format = DateTime)]
-    published_until: Option<String>,
+    pub published_until: Option<String>,
 }
 
 impl From<&KeyInfo> for Key {
     fn from(of: &KeyInfo) -> Self {
         Self {
             id: of.id.to_string(),
-            purpose: of.purpose.as_str(),
-            state: of.state.as_str(),
+            purpose: of.purpose.as_str().to_owned(),
+            state: of.state.as_str().to_owned(),
             created_at: rules::instant_text(of.created_at),
             published_until: of.published_until.map(rules::instant_text),
         }

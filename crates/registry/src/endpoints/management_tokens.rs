@@ -21,17 +21,20 @@ use crate::{
 };
 
 /// A management token as it can be shown again and again.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ManagementToken {
-    id: String,
-    name: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ManagementToken {
+    /// Names the token; not the token.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
     /// Prefix and last characters.
-    hint: String,
+    pub hint: String,
+    /// When it was made (RFC 3339).
     #[schema(format = DateTime)]
-    created_at: String,
+    pub created_at: String,
     /// From when on it is refused; `null` means never.
     #[schema(format = DateTime)]
-    expires_at: Option<String>,
+    pub expires_at: Option<String>,
 }
 
 impl From<&ManagementTokenInfo> for ManagementToken {
@@ -120,14 +123,17 @@ impl Input for NewInput {
 }
 
 /// A token that was just made.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct CreatedManagementToken {
-    id: String,
-    name: String,
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CreatedManagementToken {
+    /// Names the token; not the token.
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
     /// The token itself, shown this once.
-    token: String,
+    pub token: String,
+    /// From when on it is refused; `null` means never.
     #[schema(format = DateTime)]
-    expires_at: Option<String>,
+    pub expires_at: Option<String>,
 }
 
 /// Makes a token. It may do what the person may whom it is for.

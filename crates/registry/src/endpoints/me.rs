@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use portcullis_core::{change::ChangeSeq, permissions::Actor};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::wire::Membership;
@@ -23,14 +23,18 @@ use crate::{
 };
 
 /// The bearer of a token.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Me {
-    id: String,
-    email: String,
-    is_operator: bool,
-    memberships: Vec<Membership>,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    /// The person.
+    pub id: String,
+    /// The sign-in name.
+    pub email: String,
+    /// Operators act on every organization.
+    pub is_operator: bool,
+    /// Where the person belongs.
+    pub memberships: Vec<Membership>,
     /// The token this was asked with.
-    token_id: Option<String>,
+    pub token_id: Option<String>,
 }
 
 /// Who the token speaks for.
@@ -47,7 +51,7 @@ pub(crate) async fn me(caller: Caller) -> Result<Json<Me>, RegistryError> {
         memberships: memberships
             .map(|(organization, role)| Membership {
                 organization_id: organization.to_string(),
-                role: role.as_str(),
+                role: role.as_str().to_owned(),
             })
             .collect(),
         token_id: caller.token().map(ToString::to_string),

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State, response::Response};
 use portcullis_core::ids::NodeId;
 use portcullis_store::{Acted, NodeInfo, OnStale};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -16,21 +16,24 @@ use crate::{
 };
 
 /// A node of the installation.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Node {
-    id: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Node {
+    /// Its name.
+    pub id: String,
     /// Which process of this name.
-    incarnation: String,
+    pub incarnation: String,
     /// Words of `auth`, `gateway`, `registry`.
-    roles: Vec<String>,
+    pub roles: Vec<String>,
     /// The change its snapshot stands at; `null` before its first load.
-    seq: Option<i64>,
+    pub seq: Option<i64>,
+    /// When this process joined (RFC 3339).
     #[schema(format = DateTime)]
-    joined_at: String,
+    pub joined_at: String,
+    /// When it last reported (RFC 3339).
     #[schema(format = DateTime)]
-    seen_at: String,
+    pub seen_at: String,
     /// What it does when it has not reached the store for longer than its lease: `serve` or `refuse`.
-    on_stale: &'static str,
+    pub on_stale: String,
 }
 
 impl From<&NodeInfo> for Node {
@@ -45,7 +48,8 @@ impl From<&NodeInfo> for Node {
             on_stale: match of.on_stale {
                 OnStale::Serve => "serve",
                 OnStale::Refuse => "refuse",
-            },
+            }
+            .to_owned(),
         }
     }
 }

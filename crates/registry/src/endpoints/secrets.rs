@@ -73,12 +73,13 @@ async fn list(caller: &Caller, client: Client) -> Result<Json<Listed<Secret>>, R
 }
 
 /// A secret that was just made.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct CreatedSecret {
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CreatedSecret {
+    /// The secret as it can be shown later.
     #[serde(flatten)]
-    info: Secret,
+    pub info: Secret,
     /// The secret itself, shown this once.
-    secret: String,
+    pub secret: String,
 }
 
 /// Makes a second API Secret, so that the first can be ended without a gap.
@@ -204,11 +205,12 @@ async fn expire(
 }
 
 /// The client whose tokens were revoked.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct RevokedTokens {
-    client_id: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RevokedTokens {
+    /// The API Key or Client ID.
+    pub client_id: String,
     /// Tokens of a lower generation are refused.
-    generation: u32,
+    pub generation: u32,
 }
 
 /// Refuses every token issued to the app so far. Its secrets go on to get new ones.

@@ -133,12 +133,13 @@ pub(crate) async fn list(
 }
 
 /// A subscription with its connections.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct SubscriptionWithConnections {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SubscriptionWithConnections {
+    /// The subscription.
     #[serde(flatten)]
-    subscription: Subscription,
+    pub subscription: Subscription,
     /// One for each API of the app.
-    connections: Vec<Connection>,
+    pub connections: Vec<Connection>,
 }
 
 /// A subscription with its connections, for the organization that has it and for the owner of its app.

@@ -1,4 +1,5 @@
-//! Things as the management API shows them. Members are `snake_case` and stay; secrets never stand here.
+//! Things as the management API shows them, written by the handlers and read by the pages. Members are
+//! `snake_case` and stay; secrets never stand here.
 
 use portcullis_core::{
     api::{Api as CoreApi, ApiInstance},
@@ -9,7 +10,7 @@ use portcullis_core::{
     organization::{Organization as CoreOrganization, User as CoreUser},
     subscription::Subscription as CoreSubscription,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::rules::instant_text;
@@ -19,25 +20,31 @@ fn optional_instant(instant: Option<Timestamp>) -> Option<String> {
 }
 
 /// An organization: it owns apps and APIs, and activates apps of others.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Organization {
-    pub(crate) id: String,
-    pub(crate) name: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Organization {
+    /// Opaque.
+    pub id: String,
+    /// Shown to people.
+    pub name: String,
     /// One line.
-    pub(crate) address: String,
+    pub address: String,
     /// ISO 3166-1 alpha-2, or empty.
-    pub(crate) country_code: String,
-    pub(crate) phone_number: String,
-    pub(crate) website: String,
-    pub(crate) contact_email: String,
+    pub country_code: String,
+    /// As people write it, or empty.
+    pub phone_number: String,
+    /// A URL, or empty.
+    pub website: String,
+    /// An address, or empty.
+    pub contact_email: String,
     /// First segments of the gateway paths of its APIs.
-    pub(crate) namespaces: Vec<String>,
+    pub namespaces: Vec<String>,
     /// `active` or `suspended`.
-    pub(crate) state: &'static str,
+    pub state: String,
+    /// When it was made (RFC 3339).
     #[schema(format = DateTime)]
-    pub(crate) created_at: String,
+    pub created_at: String,
     /// Counts edits: the `ETag`.
-    pub(crate) revision: i64,
+    pub revision: i64,
 }
 
 impl From<&CoreOrganization> for Organization {
@@ -51,7 +58,7 @@ impl From<&CoreOrganization> for Organization {
             website: of.website.clone(),
             contact_email: of.contact_email.clone(),
             namespaces: of.namespaces.clone(),
-            state: of.state.as_str(),
+            state: of.state.as_str().to_owned(),
             created_at: instant_text(of.created_at),
             revision: of.version,
         }
@@ -59,23 +66,27 @@ impl From<&CoreOrganization> for Organization {
 }
 
 /// What a person may do in an organization.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Membership {
-    pub(crate) organization_id: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Membership {
+    /// The organization.
+    pub organization_id: String,
     /// `owner`, `admin`, `api_developer`, `app_developer` or `viewer`.
-    pub(crate) role: &'static str,
+    pub role: String,
 }
 
 /// A person.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct User {
-    pub(crate) id: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct User {
+    /// Opaque.
+    pub id: String,
     /// The sign-in name.
-    pub(crate) email: String,
-    pub(crate) full_name: String,
+    pub email: String,
+    /// Shown to people.
+    pub full_name: String,
     /// Operators act on every organization.
-    pub(crate) is_operator: bool,
-    pub(crate) memberships: Vec<Membership>,
+    pub is_operator: bool,
+    /// Where the person belongs.
+    pub memberships: Vec<Membership>,
 }
 
 impl From<&CoreUser> for User {
@@ -84,7 +95,7 @@ impl From<&CoreUser> for User {
             let organization: &portcullis_core::ids::OrganizationId = organization;
             Membership {
                 organization_id: organization.to_string(),
-                role: role.as_str(),
+                role: role.as_str().to_owned(),
             }
         };
         Self {
@@ -98,27 +109,33 @@ impl From<&CoreUser> for User {
 }
 
 /// An app: a program that calls APIs on behalf of the organizations that activated it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct App {
-    pub(crate) id: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct App {
+    /// Opaque.
+    pub id: String,
     /// The owner.
-    pub(crate) organization_id: String,
-    pub(crate) name: String,
-    pub(crate) description: String,
-    pub(crate) website: String,
-    pub(crate) callback_url: String,
+    pub organization_id: String,
+    /// Shown to people.
+    pub name: String,
+    /// Free text.
+    pub description: String,
+    /// A URL, or empty.
+    pub website: String,
+    /// A URL, or empty.
+    pub callback_url: String,
     /// The API Key: the OAuth `client_id`.
-    pub(crate) api_key: String,
+    pub api_key: String,
     /// Works in the test environment of every API the app selected.
-    pub(crate) test_subscription_id: String,
+    pub test_subscription_id: String,
     /// Selected APIs.
-    pub(crate) apis: Vec<String>,
+    pub apis: Vec<String>,
     /// `enabled`, `disabled` or `deleted`.
-    pub(crate) state: &'static str,
+    pub state: String,
+    /// When it was made (RFC 3339).
     #[schema(format = DateTime)]
-    pub(crate) created_at: String,
+    pub created_at: String,
     /// Counts edits: the `ETag`.
-    pub(crate) revision: i64,
+    pub revision: i64,
 }
 
 impl From<&CoreApp> for App {
@@ -133,7 +150,7 @@ impl From<&CoreApp> for App {
             api_key: of.client_id.to_string(),
             test_subscription_id: of.test_subscription_id.to_string(),
             apis: of.apis.iter().map(ToString::to_string).collect(),
-            state: of.state.as_str(),
+            state: of.state.as_str().to_owned(),
             created_at: instant_text(of.created_at),
             revision: of.version,
         }
@@ -141,21 +158,23 @@ impl From<&CoreApp> for App {
 }
 
 /// A secret as it can be shown again and again.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Secret {
-    pub(crate) id: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Secret {
+    /// Names the secret; not the secret.
+    pub id: String,
     /// Prefix and last characters.
-    pub(crate) hint: String,
+    pub hint: String,
+    /// When it was made (RFC 3339).
     #[schema(format = DateTime)]
-    pub(crate) created_at: String,
+    pub created_at: String,
     /// From when on it is refused; `null` means never.
     #[schema(format = DateTime)]
-    pub(crate) expires_at: Option<String>,
+    pub expires_at: Option<String>,
     /// When it last got a token, to the minute.
     #[schema(format = DateTime)]
-    pub(crate) last_used_at: Option<String>,
+    pub last_used_at: Option<String>,
     /// The address it was last used from.
-    pub(crate) last_used_from: Option<String>,
+    pub last_used_from: Option<String>,
 }
 
 impl From<&ClientSecretInfo> for Secret {
@@ -172,25 +191,29 @@ impl From<&ClientSecretInfo> for Secret {
 }
 
 /// An API that is published behind the gateway.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Api {
-    pub(crate) id: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Api {
+    /// A slug, such as `v1-vehicles`.
+    pub id: String,
     /// The provider.
-    pub(crate) organization_id: String,
-    pub(crate) name: String,
-    pub(crate) description: String,
+    pub organization_id: String,
+    /// Shown to people.
+    pub name: String,
+    /// Free text.
+    pub description: String,
     /// `public` or `private`.
-    pub(crate) visibility: &'static str,
+    pub visibility: String,
     /// The API's own Client ID: `sub` of the tokens its provider receives. For the provider alone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) client_id: Option<String>,
+    pub client_id: Option<String>,
     /// Organizations a private API is shared with. For the provider alone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) shared_with: Option<Vec<String>>,
+    pub shared_with: Option<Vec<String>>,
+    /// When it was made (RFC 3339).
     #[schema(format = DateTime)]
-    pub(crate) created_at: String,
+    pub created_at: String,
     /// Counts edits: the `ETag`.
-    pub(crate) revision: i64,
+    pub revision: i64,
 }
 
 impl Api {
@@ -201,7 +224,7 @@ impl Api {
             organization_id: of.organization_id.to_string(),
             name: of.name.clone(),
             description: of.description.clone(),
-            visibility: of.visibility.as_str(),
+            visibility: of.visibility.as_str().to_owned(),
             client_id: None,
             shared_with: None,
             created_at: instant_text(of.created_at),
@@ -220,37 +243,43 @@ impl Api {
 }
 
 /// An API in one environment and version.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Instance {
-    pub(crate) id: String,
-    pub(crate) api_id: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Instance {
+    /// Opaque.
+    pub id: String,
+    /// The API.
+    pub api_id: String,
     /// `production`, `test` or `dev`.
-    pub(crate) environment: &'static str,
-    pub(crate) namespace: String,
-    pub(crate) base_path: String,
+    pub environment: String,
+    /// First segment of the gateway path; may be empty.
+    pub namespace: String,
+    /// What follows the namespace.
+    pub base_path: String,
     /// Prefix of the gateway paths that lead here.
-    pub(crate) gateway_path: String,
+    pub gateway_path: String,
     /// Spec version.
-    pub(crate) version: String,
-    pub(crate) target_url: String,
+    pub version: String,
+    /// Where calls go.
+    pub target_url: String,
     /// `platform_token`: a token of ours whose `sub` is the API's Client ID.
-    pub(crate) upstream_auth: &'static str,
+    pub upstream_auth: String,
     /// `keep` or `strip`.
-    pub(crate) base_path_upstream: &'static str,
+    pub base_path_upstream: String,
     /// Lifts the body limits.
-    pub(crate) streaming: bool,
+    pub streaming: bool,
     /// Lets `Set-Cookie`, `Alt-Svc` and `Clear-Site-Data` of the provider through.
-    pub(crate) pass_origin_fields: bool,
+    pub pass_origin_fields: bool,
     /// Works here with the API's own Client ID.
-    pub(crate) test_subscription_id: String,
+    pub test_subscription_id: String,
     /// Whether a specification is kept: see its `/spec`.
-    pub(crate) has_spec: bool,
+    pub has_spec: bool,
     /// How many answers the simulator knows.
-    pub(crate) simulations: usize,
+    pub simulations: usize,
+    /// When it was made (RFC 3339).
     #[schema(format = DateTime)]
-    pub(crate) created_at: String,
+    pub created_at: String,
     /// Counts edits: the `ETag`.
-    pub(crate) revision: i64,
+    pub revision: i64,
 }
 
 impl From<&ApiInstance> for Instance {
@@ -258,14 +287,14 @@ impl From<&ApiInstance> for Instance {
         Self {
             id: of.id.to_string(),
             api_id: of.api_id.to_string(),
-            environment: of.environment.as_str(),
+            environment: of.environment.as_str().to_owned(),
             namespace: of.namespace.clone(),
             base_path: of.base_path.clone(),
             gateway_path: of.prefix(),
             version: of.version.clone(),
             target_url: of.target_url.clone(),
-            upstream_auth: of.policy.upstream_auth.as_str(),
-            base_path_upstream: of.policy.base_path_upstream.as_str(),
+            upstream_auth: of.policy.upstream_auth.as_str().to_owned(),
+            base_path_upstream: of.policy.base_path_upstream.as_str().to_owned(),
             streaming: of.policy.streaming,
             pass_origin_fields: of.policy.pass_origin_fields,
             test_subscription_id: of.test_subscription_id.to_string(),
@@ -278,17 +307,20 @@ impl From<&ApiInstance> for Instance {
 }
 
 /// One API within a subscription.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Connection {
-    pub(crate) id: String,
-    pub(crate) api_id: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Connection {
+    /// Opaque.
+    pub id: String,
+    /// The API.
+    pub api_id: String,
     /// `requested`, `pending`, `active`, `rejected` or `deactivated`.
-    pub(crate) state: &'static str,
+    pub state: String,
+    /// When it was made (RFC 3339).
     #[schema(format = DateTime)]
-    pub(crate) created_at: String,
+    pub created_at: String,
     /// When its state last changed.
     #[schema(format = DateTime)]
-    pub(crate) changed_at: String,
+    pub changed_at: String,
 }
 
 impl From<&CoreConnection> for Connection {
@@ -296,7 +328,7 @@ impl From<&CoreConnection> for Connection {
         Self {
             id: of.id.to_string(),
             api_id: of.api_id.to_string(),
-            state: of.state.as_str(),
+            state: of.state.as_str().to_owned(),
             created_at: instant_text(of.created_at),
             changed_at: instant_text(of.changed_at),
         }
@@ -304,42 +336,48 @@ impl From<&CoreConnection> for Connection {
 }
 
 /// One app activated by one organization, or a test subscription.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Subscription {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Subscription {
     /// Travels in the `Subscription-Id` header.
-    pub(crate) id: String,
+    pub id: String,
     /// `real`, `app_test` or `api_test`.
-    pub(crate) kind: &'static str,
-    pub(crate) app_id: Option<String>,
-    pub(crate) api_id: Option<String>,
+    pub kind: String,
+    /// The app; `null` for the test subscription of an API.
+    pub app_id: Option<String>,
+    /// The API; `null` for subscriptions of an app.
+    pub api_id: Option<String>,
     /// The organization that activated the app.
-    pub(crate) organization_id: String,
-    pub(crate) environment: &'static str,
+    pub organization_id: String,
+    /// `production`, `test` or `dev`.
+    pub environment: String,
     /// `pending`, `active`, `suspended`, `rejected`, `cancelled`, `deactivated` or `expired`.
-    pub(crate) state: &'static str,
+    pub state: String,
+    /// When it last became active.
     #[schema(format = DateTime)]
-    pub(crate) activated_at: Option<String>,
+    pub activated_at: Option<String>,
+    /// When it ended.
     #[schema(format = DateTime)]
-    pub(crate) deactivated_at: Option<String>,
+    pub deactivated_at: Option<String>,
     /// From when on it counts as expired.
     #[schema(format = DateTime)]
-    pub(crate) ends_at: Option<String>,
+    pub ends_at: Option<String>,
+    /// When it was made (RFC 3339).
     #[schema(format = DateTime)]
-    pub(crate) created_at: String,
+    pub created_at: String,
     /// Counts edits: the `ETag`.
-    pub(crate) revision: i64,
+    pub revision: i64,
 }
 
 impl From<&CoreSubscription> for Subscription {
     fn from(of: &CoreSubscription) -> Self {
         Self {
             id: of.id.to_string(),
-            kind: of.kind.as_str(),
+            kind: of.kind.as_str().to_owned(),
             app_id: of.app_id.as_ref().map(ToString::to_string),
             api_id: of.api_id.as_ref().map(ToString::to_string),
             organization_id: of.organization_id.to_string(),
-            environment: of.environment.as_str(),
-            state: of.state.as_str(),
+            environment: of.environment.as_str().to_owned(),
+            state: of.state.as_str().to_owned(),
             activated_at: optional_instant(of.activated_at),
             deactivated_at: optional_instant(of.deactivated_at),
             ends_at: optional_instant(of.ends_at),

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod in_process;
 mod jobs;
 mod openapi;
 mod seed;
