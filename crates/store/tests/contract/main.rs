@@ -16,6 +16,8 @@ mod equality;
 #[cfg(test)]
 mod follow;
 #[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod lost;
