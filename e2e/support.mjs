@@ -98,7 +98,7 @@ export async function startExampleApp(changes) {
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (printed += data));
   const url = `http://localhost:${port}`;
   const ended = new Promise((resolve) => child.once("exit", resolve));
-  for (let attempt = 0; attempt < 200; attempt += 1) {
+  for (let attempt = 0; attempt < 1200; attempt += 1) {
     if (child.exitCode !== null) break;
     const answer = await fetch(url).catch(() => undefined);
     if (answer?.ok) {

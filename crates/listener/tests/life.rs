@@ -47,7 +47,7 @@ fn a_head_that_drips_is_answered_408_from_its_first_byte_on() {
 
     caller.read_to_end().assert_refused(408, "head_timeout");
     assert!(
-        begin.elapsed() < Duration::from_secs(5),
+        begin.elapsed() < PATIENCE,
         "progress does not prolong the time for a head"
     );
     assert_eq!(server.calls(), 0);
@@ -153,15 +153,17 @@ fn a_body_that_nobody_reads_does_not_keep_its_connection() {
 
 #[test]
 fn a_body_that_moves_may_take_longer_than_the_time_without_progress() {
+    // Far longer than one step, so that a busy machine does not make a step too long; all steps are longer still.
+    let limit = Duration::from_secs(2);
     let server = Server::with_limits(Limits {
-        body_progress_timeout: SHORT,
+        body_progress_timeout: limit,
         ..Limits::default()
     });
     let mut caller = server.connect();
 
     caller.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n");
     for byte in b"moving.." {
-        std::thread::park_timeout(SHORT / 3);
+        std::thread::park_timeout(limit / 6);
         caller.send([*byte]);
     }
 
@@ -358,7 +360,10 @@ fn draining_answers_what_was_begun_and_ends_idle_connections() {
 
 #[test]
 fn a_request_on_its_way_when_draining_begins_is_answered() {
-    let server = Server::start();
+    let server = Server::with_limits(Limits {
+        drain_idle_timeout: PATIENCE / 2,
+        ..Limits::default()
+    });
     let (mut kept, mut fresh, mut half) = (server.connect(), server.connect(), server.connect());
     kept.ask(get("/"));
     half.send("GET /half HTTP/1.1\r\n");
@@ -515,19 +520,16 @@ fn a_core_that_is_stuck_shows_in_its_tick_and_gets_no_connections() {
 
     let mut stuck = Caller::connect(address);
     stuck.send(get("/stick"));
-    until("one core is late", || {
-        health.oldest_tick_age() > Duration::from_millis(400)
+    until("one core is late and the other is not", || {
+        let ages = health.tick_ages();
+        let is_late = |age: &Duration| *age > Duration::from_millis(400);
+        ages.iter().any(is_late) && !ages.iter().all(is_late)
     });
-    let ages = health.tick_ages();
     until("it counts as stuck", || {
         health.oldest_tick_age() > Duration::from_millis(1100)
     });
     let mut others: Vec<Caller> = (0..4).map(|_| Caller::connect(address)).collect();
 
-    assert!(
-        ages.iter().any(|age| *age < Duration::from_millis(300)),
-        "{ages:?}"
-    );
     for other in &mut others {
         assert_eq!(
             other.ask(get("/")).status,
@@ -725,10 +727,15 @@ fn child_with_few_descriptors() {
     });
 
     let before = count(&server, Event::AcceptFailed);
+    let begin = Instant::now();
     std::thread::park_timeout(Duration::from_millis(500));
     let failures = count(&server, Event::AcceptFailed) - before;
+    let pauses = begin.elapsed().as_millis() / 50;
     callers.clear();
 
-    assert!(failures <= 11, "{failures} attempts in half a second");
+    assert!(
+        u128::from(failures) <= pauses + 1,
+        "{failures} attempts in {pauses} pauses of 50 ms"
+    );
     assert_eq!(server.connect().ask(get("/")).status, 200);
 }

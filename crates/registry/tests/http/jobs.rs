@@ -11,13 +11,13 @@ use crate::world::{World, text};
 
 /// Asks until the answer is the one that is waited for; each question is a read of the database.
 async fn until(mut question: impl AsyncFnMut() -> bool) {
-    for _ in 0..2_000 {
-        if question().await {
-            return;
+    let asked = async {
+        while !question().await {
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
-    }
-    panic!("it did not happen");
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), asked).await;
+    assert!(waited.is_ok(), "it did not happen");
 }
 
 #[tokio::test]

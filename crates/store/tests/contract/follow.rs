@@ -36,7 +36,7 @@ async fn create(store: &Store, name: &str) -> (OrganizationId, i64) {
 
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let mut pace = tokio::time::interval(Duration::from_millis(2));
-    let waited = tokio::time::timeout(Duration::from_secs(15), async {
+    let waited = tokio::time::timeout(Duration::from_secs(30), async {
         while !holds() {
             pace.tick().await;
         }

@@ -38,13 +38,7 @@ contract!(a_newer_schema_is_refused_and_left_alone, |world| {
     let refused = Store::open(world.settings()).await.unwrap_err();
 
     assert!(
-        matches!(
-            refused,
-            OpenError::NewerSchema {
-                found: 999,
-                known: 1
-            }
-        ),
+        matches!(refused, OpenError::NewerSchema { found: 999, known } if known < 999),
         "{refused}"
     );
     assert!(refused.to_string().contains("newer program"));

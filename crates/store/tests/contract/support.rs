@@ -317,7 +317,7 @@ impl Follower {
     pub(crate) async fn applied<T>(&self, acted: &Acted<T>) {
         let seq = acted.seq.unwrap();
         let mut pace = tokio::time::interval(Duration::from_millis(2));
-        tokio::time::timeout(Duration::from_secs(10), async {
+        tokio::time::timeout(Duration::from_secs(30), async {
             while self.handle.load().seq() < seq {
                 pace.tick().await;
             }
