@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    catalog::{ApiDetails, Listing},
     clock::Timestamp,
     environment::Environment,
     ids::{ApiId, ClientId, InstanceId, OrganizationId, SubscriptionId},
@@ -58,6 +59,8 @@ pub struct Api {
     pub visibility: Visibility,
     /// Organizations a private API is shared with, sorted.
     pub shared_with: Vec<OrganizationId>,
+    /// What people read before they use it.
+    pub details: ApiDetails,
     /// When it was registered.
     pub created_at: Timestamp,
     /// Counts edits, from 1: the `ETag`.
@@ -169,6 +172,8 @@ pub struct ApiInstance {
     pub spec: Option<String>,
     /// Answers for the literal `Subscription-Id: test`, taken from the examples of the specification.
     pub simulations: Vec<Simulation>,
+    /// How it stands in the directory.
+    pub listing: Listing,
     /// When it was made.
     pub created_at: Timestamp,
     /// Counts edits, from 1: the `ETag`.

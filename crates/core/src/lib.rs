@@ -15,6 +15,8 @@ pub mod api;
 pub mod app;
 /// The authorization decision.
 pub mod authorize;
+/// What the catalog tells of an API.
+pub mod catalog;
 /// The unit of invalidation: a numbered change.
 pub mod change;
 /// OAuth clients.

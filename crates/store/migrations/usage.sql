@@ -12,5 +12,8 @@ CREATE TABLE IF NOT EXISTS usage_counters (
     errors         BIGINT NOT NULL,
     request_bytes  BIGINT NOT NULL,
     response_bytes BIGINT NOT NULL,
+    refusals       BIGINT NOT NULL DEFAULT 0,
+    first_at_us    BIGINT NOT NULL DEFAULT 0,
+    last_at_us     BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (app_id, hour, incarnation, api_id, subscription, environment)
 );

@@ -2,6 +2,7 @@
 
 use portcullis_core::{
     api::{Api, Visibility},
+    catalog::{ApiDetails, CATEGORIES_MAX, CATEGORY_CHARACTERS_MAX},
     change::EntityKind,
     client::{ClientOwner, ClientSecretInfo},
     ids::{ApiId, AppId, ClientId, OrganizationId},
@@ -16,12 +17,12 @@ use crate::{
     act::{Act, Fault, Note, act, reaches, scope},
     apps::GivenCredentials,
     check, clients, connections,
-    error::ActError,
+    error::{ActError, CorruptRow},
     idempotency::IdempotencyKey,
     instances,
     organizations::{self, stale_unless},
-    page::{Page, PageRequest},
     row::Columns,
+    statement::name_key,
     store::{Acted, Store},
 };
 
@@ -38,6 +39,8 @@ pub struct NewApi {
     pub description: String,
     /// Who may select it.
     pub visibility: Visibility,
+    /// What people read before they use it.
+    pub details: ApiDetails,
     /// `None` makes new ones.
     #[serde(skip)]
     pub credentials: Option<GivenCredentials>,
@@ -65,6 +68,29 @@ pub struct ApiPatch {
     pub visibility: Option<Visibility>,
     /// Organizations a private API is shared with.
     pub shared_with: Option<Vec<OrganizationId>>,
+    /// At most ten.
+    pub categories: Option<Vec<String>>,
+    /// May be empty.
+    pub support_email: Option<String>,
+    /// May be empty.
+    pub support_phone: Option<String>,
+    /// May be empty.
+    pub support_website: Option<String>,
+    /// May be empty.
+    pub documentation_url: Option<String>,
+}
+
+impl ApiPatch {
+    fn applied_to(&self, before: &ApiDetails) -> ApiDetails {
+        let take = |new: &Option<String>, old: &String| new.as_ref().unwrap_or(old).clone();
+        ApiDetails {
+            categories: self.categories.as_ref().unwrap_or(&before.categories).clone(),
+            support_email: take(&self.support_email, &before.support_email),
+            support_phone: take(&self.support_phone, &before.support_phone),
+            support_website: take(&self.support_website, &before.support_website),
+            documentation_url: take(&self.documentation_url, &before.documentation_url),
+        }
+    }
 }
 
 fn told(api: &Api) -> Value {
@@ -74,6 +100,7 @@ fn told(api: &Api) -> Value {
         "client_id": api.client_id,
         "visibility": api.visibility.as_str(),
         "shared_with": api.shared_with,
+        "details": api.details,
     })
 }
 
@@ -90,6 +117,27 @@ fn note(act: &mut Act, action: &'static str, api: &Api, detail: Value) {
 fn check_texts(name: &str, description: &str) -> Result<(), ActError> {
     check::text("name", name, 1..=100)?;
     check::text("description", description, 0..=check::TEXT_CHARACTERS_MAX)
+}
+
+pub(crate) fn check_categories(categories: &[String]) -> Result<(), ActError> {
+    if categories.len() > CATEGORIES_MAX {
+        let detail = format!("takes at most {CATEGORIES_MAX}");
+        return Err(ActError::invalid("categories", detail));
+    }
+    for category in categories {
+        check::text("categories", category, 1..=CATEGORY_CHARACTERS_MAX)?;
+    }
+    Ok(())
+}
+
+fn check_details(details: &ApiDetails) -> Result<(), ActError> {
+    check_categories(&details.categories)?;
+    if !details.support_email.is_empty() {
+        check::email("support_email", &details.support_email)?;
+    }
+    check::line("support_phone", &details.support_phone)?;
+    check::website("support_website", &details.support_website)?;
+    check::website("documentation_url", &details.documentation_url)
 }
 
 /// The identifier of an API is part of paths.
@@ -118,6 +166,7 @@ impl Store {
         idempotency: Option<&IdempotencyKey>,
     ) -> Result<Acted<CreatedApi>, ActError> {
         check_texts(&new.name, &new.description)?;
+        check_details(&new.details)?;
         new.id.as_ref().map_or(Ok(()), check_id)?;
         if !reaches(authority, &new.organization_id) {
             return Err(ActError::NotFound("organization"));
@@ -161,16 +210,25 @@ impl Store {
             let name = patch.name.as_ref().unwrap_or(&before.name);
             let description = patch.description.as_ref().unwrap_or(&before.description);
             check_texts(name, description)?;
+            let details = patch.applied_to(&before.details);
+            check_details(&details)?;
             let visibility = patch.visibility.unwrap_or(before.visibility);
             sqlx::query(
-                "UPDATE apis SET name = $2, description = $3, visibility = $4, version = version + 1 WHERE id = $1",
+                "UPDATE apis SET name = $2, description = $3, visibility = $4, name_key = $5, support_email = $6, \
+                 support_phone = $7, support_website = $8, documentation_url = $9, version = version + 1 WHERE id = $1",
             )
             .bind(id.as_str())
             .bind(name.as_str())
             .bind(description.as_str())
             .bind(visibility.as_str())
+            .bind(name_key(name))
+            .bind(details.support_email.as_str())
+            .bind(details.support_phone.as_str())
+            .bind(details.support_website.as_str())
+            .bind(details.documentation_url.as_str())
             .execute(act.db())
             .await?;
+            set_categories(act, id, &details.categories).await?;
             if let Some(organizations) = &patch.shared_with {
                 share(act, id, organizations).await?;
             }
@@ -195,29 +253,7 @@ impl Store {
     ) -> Result<Acted<()>, ActError> {
         act!(self, authority.actor(), |act| {
             let before = lock(act, id, scope(authority)).await?;
-            instances::delete_all(act, id).await?;
-            connections::deactivate_of_api(act, id).await?;
-            let apps = sqlx::query("DELETE FROM app_apis WHERE api_id = $1 RETURNING app_id")
-                .bind(id.as_str())
-                .fetch_all(act.db())
-                .await?;
-            for row in &apps {
-                let app = Columns::of(row, "app_apis").id("app_id", AppId::parse)?;
-                act.changed(EntityKind::App, app.as_str());
-            }
-            clients::set_state(act, &before.client_id, "deleted").await?;
-            sqlx::query("UPDATE apis SET state = 'deleted', version = version + 1 WHERE id = $1")
-                .bind(id.as_str())
-                .execute(act.db())
-                .await?;
-            act.changed(EntityKind::Api, id.as_str());
-            note(
-                act,
-                "api.delete",
-                &before,
-                json!({ "before": told(&before) }),
-            );
-            Ok(())
+            delete(act, &before).await
         })
     }
 
@@ -230,42 +266,6 @@ impl Store {
         let mut connection = self.reader().await?;
         let api = visible(&mut connection, id.as_str(), scope(authority)).await?;
         api.ok_or(ActError::NotFound("API"))
-    }
-
-    /// APIs within reach, or, with `provider`, that one's which may be seen; oldest first.
-    ///
-    /// # Errors
-    /// [`ActError`].
-    pub async fn apis(
-        &self,
-        authority: &Authority,
-        provider: Option<&OrganizationId>,
-        page: PageRequest,
-    ) -> Result<Page<Api>, ActError> {
-        let mut connection = self.reader().await?;
-        let (instant, id) = page.start();
-        let rows = sqlx::query(
-            "SELECT id FROM apis WHERE state = 'living' AND ($1 = '' OR organization_id = $1 OR visibility = 'public' \
-             OR EXISTS (SELECT 1 FROM api_shares s WHERE s.api_id = apis.id AND s.organization_id = $1)) \
-             AND ($2 = '' OR organization_id = $2) AND (created_at_us, id) > ($3, $4) \
-             ORDER BY created_at_us, id LIMIT $5",
-        )
-        .bind(scope(authority))
-        .bind(provider.map_or("", OrganizationId::as_str))
-        .bind(instant)
-        .bind(id)
-        .bind(page.rows())
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(Fault::from)?;
-        let mut items = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let id = Columns::of(row, "apis").text("id")?;
-            items.extend(visible(&mut connection, id, scope(authority)).await?);
-        }
-        Ok(Page::of(items, &page, |item| {
-            (item.created_at, item.id.to_string())
-        }))
     }
 
     /// The API whose Client ID this is. No authority: the caller is the API itself, proved by its token.
@@ -363,7 +363,8 @@ async fn make(
     let now = act.now().as_us();
     sqlx::query(
         "INSERT INTO apis (id, organization_id, name, description, client_id, visibility, state, created_at_us, \
-         version) VALUES ($1, $2, $3, $4, $5, $6, 'living', $7, 1)",
+         version, name_key, support_email, support_phone, support_website, documentation_url) \
+         VALUES ($1, $2, $3, $4, $5, $6, 'living', $7, 1, $8, $9, $10, $11, $12)",
     )
     .bind(id.as_str())
     .bind(new.organization_id.as_str())
@@ -372,10 +373,62 @@ async fn make(
     .bind(credentials.client_id.as_str())
     .bind(new.visibility.as_str())
     .bind(now)
+    .bind(name_key(&new.name))
+    .bind(new.details.support_email.as_str())
+    .bind(new.details.support_phone.as_str())
+    .bind(new.details.support_website.as_str())
+    .bind(new.details.documentation_url.as_str())
     .execute(act.db())
     .await?;
+    set_categories(act, id, &new.details.categories).await?;
     act.changed(EntityKind::Api, id.as_str());
     Ok((info, credentials.secret))
+}
+
+/// Deletes an API with everything that hangs on it.
+pub(crate) async fn delete(act: &mut Act, before: &Api) -> Result<(), Fault> {
+    let id = &before.id;
+    instances::delete_all(act, id).await?;
+    connections::deactivate_of_api(act, id).await?;
+    let apps = sqlx::query("DELETE FROM app_apis WHERE api_id = $1 RETURNING app_id")
+        .bind(id.as_str())
+        .fetch_all(act.db())
+        .await?;
+    for row in &apps {
+        let app = Columns::of(row, "app_apis").id("app_id", AppId::parse)?;
+        act.changed(EntityKind::App, app.as_str());
+    }
+    clients::set_state(act, &before.client_id, "deleted").await?;
+    sqlx::query("UPDATE apis SET state = 'deleted', version = version + 1 WHERE id = $1")
+        .bind(id.as_str())
+        .execute(act.db())
+        .await?;
+    act.changed(EntityKind::Api, id.as_str());
+    let detail = json!({ "before": told(before) });
+    note(act, "api.delete", before, detail);
+    Ok(())
+}
+
+/// Makes the categories of an API these.
+pub(crate) async fn set_categories(
+    act: &mut Act,
+    id: &ApiId,
+    categories: &[String],
+) -> Result<(), Fault> {
+    sqlx::query("DELETE FROM api_categories WHERE api_id = $1")
+        .bind(id.as_str())
+        .execute(act.db())
+        .await?;
+    for category in categories {
+        sqlx::query(
+            "INSERT INTO api_categories (api_id, category) VALUES ($1, $2) ON CONFLICT (api_id, category) DO NOTHING",
+        )
+        .bind(id.as_str())
+        .bind(category.as_str())
+        .execute(act.db())
+        .await?;
+    }
+    Ok(())
 }
 
 async fn share(act: &mut Act, id: &ApiId, with: &[OrganizationId]) -> Result<(), Fault> {
@@ -403,10 +456,11 @@ pub(crate) async fn selectable(
     id: &ApiId,
     organization: &OrganizationId,
 ) -> Result<(), Fault> {
-    visible(connection, id.as_str(), organization.as_str())
-        .await?
-        .map(|_| ())
-        .ok_or(Fault::Act(ActError::NotFound("API")))
+    let visible = visible(connection, id.as_str(), organization.as_str()).await?;
+    visible.map(|_| ()).ok_or_else(|| {
+        let detail = format!("{id}: there is no such API, or this organization may not select it");
+        Fault::Act(ActError::invalid("apis", detail))
+    })
 }
 
 /// The API as this organization may see it.
@@ -453,7 +507,8 @@ pub(crate) async fn find(
     scope: &str,
 ) -> Result<Api, Fault> {
     let row = sqlx::query(
-        "SELECT id, organization_id, name, description, client_id, visibility, created_at_us, version FROM apis \
+        "SELECT id, organization_id, name, description, client_id, visibility, support_email, support_phone, \
+         support_website, documentation_url, created_at_us, version FROM apis \
          WHERE id = $1 AND state = 'living' AND ($2 = '' OR organization_id = $2)",
     )
     .bind(id)
@@ -461,16 +516,34 @@ pub(crate) async fn find(
     .fetch_optional(&mut *connection)
     .await?
     .ok_or(Fault::Act(ActError::NotFound("API")))?;
-    let columns = Columns::of(&row, "apis");
     let shares = sqlx::query("SELECT api_id, organization_id FROM api_shares WHERE api_id = $1")
         .bind(id)
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await?;
-    let mut shared_with: Vec<OrganizationId> = shares
+    let shared_with = shares
         .iter()
         .map(|row| Columns::of(row, "api_shares").id("organization_id", OrganizationId::parse))
         .collect::<Result<_, _>>()?;
+    let categories = sqlx::query("SELECT api_id, category FROM api_categories WHERE api_id = $1")
+        .bind(id)
+        .fetch_all(connection)
+        .await?;
+    let categories = categories
+        .iter()
+        .map(|row| Columns::of(row, "api_categories").owned("category"))
+        .collect::<Result<_, _>>()?;
+    Ok(of_row(&Columns::of(&row, "apis"), shared_with, categories)?)
+}
+
+/// Reads the columns that [`find`] selects.
+pub(crate) fn of_row(
+    columns: &Columns<'_>,
+    mut shared_with: Vec<OrganizationId>,
+    mut categories: Vec<String>,
+) -> Result<Api, CorruptRow> {
+    // The engine's order may follow its locale.
     shared_with.sort();
+    categories.sort();
     Ok(Api {
         id: columns.id("id", ApiId::parse)?,
         organization_id: columns.id("organization_id", OrganizationId::parse)?,
@@ -479,6 +552,13 @@ pub(crate) async fn find(
         client_id: columns.id("client_id", ClientId::parse)?,
         visibility: columns.word("visibility", Visibility::parse)?,
         shared_with,
+        details: ApiDetails {
+            categories,
+            support_email: columns.owned("support_email")?,
+            support_phone: columns.owned("support_phone")?,
+            support_website: columns.owned("support_website")?,
+            documentation_url: columns.owned("documentation_url")?,
+        },
         created_at: columns.instant("created_at_us")?,
         version: columns.number("version")?,
     })

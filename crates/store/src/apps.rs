@@ -15,11 +15,11 @@ use sqlx::AnyConnection;
 use crate::{
     act::{Act, Fault, Note, act, reaches, scope},
     apis, check, clients, connections,
-    error::ActError,
+    error::{ActError, CorruptRow},
     idempotency::IdempotencyKey,
     organizations::{self, stale_unless},
-    page::{Page, PageRequest},
     row::Columns,
+    statement::name_key,
     store::{Acted, Store},
     subscriptions::{self, TestSubscription},
 };
@@ -128,7 +128,7 @@ impl Store {
     /// Makes an app with its client, first secret and test subscription.
     ///
     /// # Errors
-    /// [`ActError`]: `Invalid`, `NotFound` (organization or API), `Conflict` (`app_exists`, `client_exists`,
+    /// [`ActError`]: `Invalid` (an API it may not select, too), `NotFound` (organization), `Conflict` (`app_exists`, `client_exists`,
     /// `idempotency_key_reused`).
     pub async fn create_app(
         &self,
@@ -166,10 +166,10 @@ impl Store {
     }
 
     /// Changes an app. `version` is the one that was read; `None` overwrites whatever is there. An API that is
-    /// taken away loses its connections, one that is added gets one in every living subscription.
+    /// added gets a connection in every living subscription; none is taken away while a subscription lives.
     ///
     /// # Errors
-    /// [`ActError`]: `NotFound`, `Stale`, `Invalid`, `Conflict` (`app_deleted`, `app_without_api`).
+    /// [`ActError`]: `NotFound`, `Stale`, `Invalid`, `Conflict` (`app_deleted`, `app_needs_api`, `api_in_use`).
     pub async fn update_app(
         &self,
         authority: &Authority,
@@ -189,7 +189,7 @@ impl Store {
             };
             texts.check()?;
             sqlx::query(
-                "UPDATE apps SET name = $2, description = $3, website = $4, callback_url = $5, \
+                "UPDATE apps SET name = $2, description = $3, website = $4, callback_url = $5, name_key = $6, \
                  version = version + 1 WHERE id = $1",
             )
             .bind(id.as_str())
@@ -197,6 +197,7 @@ impl Store {
             .bind(texts.description)
             .bind(texts.website)
             .bind(texts.callback_url)
+            .bind(name_key(texts.name))
             .execute(act.db())
             .await?;
             if let Some(apis) = &patch.apis {
@@ -250,40 +251,6 @@ impl Store {
     pub async fn app(&self, authority: &Authority, id: &AppId) -> Result<App, ActError> {
         let mut connection = self.reader().await?;
         Ok(find(&mut connection, id.as_str(), scope(authority)).await?)
-    }
-
-    /// Apps of an organization, or of every one within reach; oldest first, deleted ones included.
-    ///
-    /// # Errors
-    /// [`ActError`].
-    pub async fn apps(
-        &self,
-        authority: &Authority,
-        organization: Option<&OrganizationId>,
-        page: PageRequest,
-    ) -> Result<Page<App>, ActError> {
-        let mut connection = self.reader().await?;
-        let (instant, id) = page.start();
-        let rows = sqlx::query(
-            "SELECT id FROM apps WHERE ($1 = '' OR organization_id = $1) AND ($2 = '' OR organization_id = $2) \
-             AND (created_at_us, id) > ($3, $4) ORDER BY created_at_us, id LIMIT $5",
-        )
-        .bind(scope(authority))
-        .bind(organization.map_or("", OrganizationId::as_str))
-        .bind(instant)
-        .bind(id)
-        .bind(page.rows())
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(Fault::from)?;
-        let mut items = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let id = Columns::of(row, "apps").text("id")?;
-            items.push(find(&mut connection, id, "").await?);
-        }
-        Ok(Page::of(items, &page, |item| {
-            (item.created_at, item.id.to_string())
-        }))
     }
 
     /// The app whose API Key this is. No authority: the caller is the app itself, proved by its token.
@@ -366,8 +333,8 @@ async fn insert(
     let now = act.now().as_us();
     sqlx::query(
         "INSERT INTO apps (id, organization_id, name, description, website, callback_url, client_id, \
-         test_subscription_id, state, created_at_us, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'enabled', $9, 1)",
+         test_subscription_id, state, created_at_us, version, name_key) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'enabled', $9, 1, $10)",
     )
     .bind(id.as_str())
     .bind(new.organization_id.as_str())
@@ -378,6 +345,7 @@ async fn insert(
     .bind(client.as_str())
     .bind(test.as_str())
     .bind(now)
+    .bind(name_key(&new.name))
     .execute(act.db())
     .await?;
     Ok(())
@@ -397,17 +365,18 @@ async fn insert_selection(act: &mut Act, app: &AppId, api: &ApiId) -> Result<(),
 /// Makes the selected APIs what is asked for, and lets the connections of living subscriptions follow.
 async fn select_apis(act: &mut Act, before: &App, apis: &[ApiId]) -> Result<(), Fault> {
     let living = subscriptions::living_of_app(act.db(), &before.id).await?;
-    if apis.is_empty() && !living.is_empty() {
-        let detail = "customers use this app; it needs at least one API";
-        return Err(ActError::conflict("app_without_api", detail).into());
-    }
-    for api in before.apis.iter().filter(|api| !apis.contains(api)) {
+    let removed: Vec<&ApiId> = before
+        .apis
+        .iter()
+        .filter(|api| !apis.contains(api))
+        .collect();
+    may_remove(before, apis, &removed, living.len())?;
+    for api in removed {
         sqlx::query("DELETE FROM app_apis WHERE app_id = $1 AND api_id = $2")
             .bind(before.id.as_str())
             .bind(api.as_str())
             .execute(act.db())
             .await?;
-        connections::deactivate_of_app(act, &before.id, api).await?;
     }
     for api in apis.iter().filter(|api| !before.apis.contains(api)) {
         apis::selectable(act.db(), api, &before.organization_id).await?;
@@ -420,12 +389,40 @@ async fn select_apis(act: &mut Act, before: &App, apis: &[ApiId]) -> Result<(), 
     Ok(())
 }
 
+/// An app keeps at least one API once it has one, and every API that customers use.
+fn may_remove(
+    before: &App,
+    apis: &[ApiId],
+    removed: &[&ApiId],
+    living: usize,
+) -> Result<(), ActError> {
+    if apis.is_empty() && !before.apis.is_empty() {
+        let detail = "an app that has APIs keeps at least one of them";
+        return Err(ActError::conflict("app_needs_api", detail));
+    }
+    if removed.is_empty() || living == 0 {
+        return Ok(());
+    }
+    let names: Vec<&str> = removed.iter().map(|api| api.as_str()).collect();
+    let detail = format!(
+        "{} cannot be removed while {}; end what uses it first",
+        names.join(", "),
+        customers(living)
+    );
+    Err(ActError::conflict("api_in_use", detail))
+}
+
+fn customers(living: usize) -> String {
+    match living {
+        1 => "1 subscription of the app has not ended".to_owned(),
+        many => format!("{many} subscriptions of the app have not ended"),
+    }
+}
+
 async fn end_everything_of(act: &mut Act, app: &App) -> Result<(), Fault> {
-    if !subscriptions::living_of_app(act.db(), &app.id)
-        .await?
-        .is_empty()
-    {
-        let detail = "customers use this app; end their subscriptions first";
+    let living = subscriptions::living_of_app(act.db(), &app.id).await?.len();
+    if living > 0 {
+        let detail = format!("{}; end them first", customers(living));
         return Err(ActError::conflict("app_has_subscriptions", detail).into());
     }
     clients::set_state(act, &app.client_id, "deleted").await?;
@@ -469,18 +466,22 @@ async fn find_any(
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let columns = Columns::of(&row, "apps");
     let apis = sqlx::query("SELECT app_id, api_id FROM app_apis WHERE app_id = $1 ORDER BY api_id")
         .bind(id)
         .fetch_all(connection)
         .await?;
-    let mut apis: Vec<ApiId> = apis
+    let apis: Vec<ApiId> = apis
         .iter()
         .map(|row| Columns::of(row, "app_apis").id("api_id", ApiId::parse))
         .collect::<Result<_, _>>()?;
+    Ok(Some(of_row(&Columns::of(&row, "apps"), apis)?))
+}
+
+/// Reads the columns that [`find`] selects.
+pub(crate) fn of_row(columns: &Columns<'_>, mut apis: Vec<ApiId>) -> Result<App, CorruptRow> {
     // The engine's order may follow its locale.
     apis.sort();
-    Ok(Some(App {
+    Ok(App {
         id: columns.id("id", AppId::parse)?,
         organization_id: columns.id("organization_id", OrganizationId::parse)?,
         name: columns.owned("name")?,
@@ -493,5 +494,5 @@ async fn find_any(
         state: columns.word("state", AppState::parse)?,
         created_at: columns.instant("created_at_us")?,
         version: columns.number("version")?,
-    }))
+    })
 }

@@ -3,10 +3,11 @@
 use portcullis_core::{clock::Timestamp, ids::OrganizationId, permissions::Authority};
 
 use crate::{
-    act::{Fault, scope},
+    act::scope,
     error::ActError,
-    page::{Page, PageRequest},
+    page::{Order, Page, PageRequest},
     row::Columns,
+    statement::{Key, Statement, beginning_with},
     store::Store,
 };
 
@@ -40,12 +41,56 @@ pub struct AuditFilter {
     pub organization_id: Option<OrganizationId>,
     /// By this actor.
     pub actor: Option<String>,
-    /// Of this action.
+    /// Of this action, or of those that begin with this: `app.`.
     pub action: Option<String>,
     /// On things of this kind.
     pub entity_kind: Option<String>,
     /// On this thing.
     pub entity_id: Option<String>,
+    /// At this instant or later.
+    pub from: Option<Timestamp>,
+    /// Before this instant.
+    pub to: Option<Timestamp>,
+}
+
+const KEY: Key = Key {
+    columns: "at_us, id",
+    descending: "at_us DESC, id DESC",
+};
+
+const COLUMNS: &str = "SELECT id, at_us, actor, action, entity_kind, entity_id, organization_id, address, detail \
+                       FROM audit_entries";
+
+fn page_of(scope: &str, filter: &AuditFilter, page: &PageRequest) -> Statement {
+    let mut statement = Statement::new(COLUMNS);
+    statement.from_page(page, Order::Newest, KEY);
+    let organization = filter.organization_id.as_ref().map(OrganizationId::as_str);
+    for own in [Some(scope), organization].into_iter().flatten() {
+        if !own.is_empty() {
+            statement.part(" AND organization_id = ").value(own);
+        }
+    }
+    if let Some(actor) = &filter.actor {
+        statement.part(" AND actor = ").value(actor.as_str());
+    }
+    if let Some(action) = &filter.action {
+        statement.part(" AND action LIKE ").value(beginning_with(action));
+        statement.part(" ESCAPE '\\'");
+    }
+    if let Some(kind) = &filter.entity_kind {
+        statement.part(" AND entity_kind = ").value(kind.as_str());
+    }
+    if let Some(id) = &filter.entity_id {
+        statement.part(" AND entity_id = ").value(id.as_str());
+    }
+    if let Some(from) = filter.from {
+        statement.part(" AND at_us >= ").value(from.as_us());
+    }
+    if let Some(to) = filter.to {
+        statement.part(" AND at_us < ").value(to.as_us());
+    }
+    statement.until_page(page, Order::Newest, KEY);
+    statement
 }
 
 impl Store {
@@ -60,25 +105,9 @@ impl Store {
         page: PageRequest,
     ) -> Result<Page<AuditEntry>, ActError> {
         let mut connection = self.reader().await?;
-        let (instant, id) = page.start_descending();
-        let rows = sqlx::query(
-            "SELECT id, at_us, actor, action, entity_kind, entity_id, organization_id, address, detail \
-             FROM audit_entries WHERE ($1 = '' OR organization_id = $1) AND ($2 = '' OR organization_id = $2) \
-             AND ($3 = '' OR actor = $3) AND ($4 = '' OR action = $4) AND ($5 = '' OR entity_kind = $5) \
-             AND ($6 = '' OR entity_id = $6) AND (at_us, id) < ($7, $8) ORDER BY at_us DESC, id DESC LIMIT $9",
-        )
-        .bind(scope(authority))
-        .bind(filter.organization_id.as_ref().map_or("", OrganizationId::as_str))
-        .bind(filter.actor.as_deref().unwrap_or_default())
-        .bind(filter.action.as_deref().unwrap_or_default())
-        .bind(filter.entity_kind.as_deref().unwrap_or_default())
-        .bind(filter.entity_id.as_deref().unwrap_or_default())
-        .bind(instant)
-        .bind(id)
-        .bind(page.rows())
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(Fault::from)?;
+        let rows = page_of(scope(authority), &filter, &page)
+            .fetch(&mut connection)
+            .await?;
         let read = |row| {
             let columns = Columns::of(row, "audit_entries");
             Ok(AuditEntry {
@@ -97,5 +126,41 @@ impl Store {
         Ok(Page::of(items, &page, |item: &AuditEntry| {
             (item.at, item.id.clone())
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statement::plans::{assert_indexed, plan};
+
+    #[test]
+    fn every_page_is_read_by_the_index_that_fits() {
+        let all = AuditFilter {
+            action: Some("app.".to_owned()),
+            entity_kind: Some("app".to_owned()),
+            from: Some(Timestamp::from_us(1)),
+            to: Some(Timestamp::from_us(2)),
+            ..AuditFilter::default()
+        };
+        let by_actor = AuditFilter {
+            actor: Some("a@example.com".to_owned()),
+            ..all.clone()
+        };
+        let on_thing = AuditFilter {
+            entity_id: Some("x".to_owned()),
+            ..all.clone()
+        };
+        for (filter, scope, index) in [
+            (&all, "", "audit_entries_by_age"),
+            (&all, "own", "audit_entries_of_organization"),
+            (&by_actor, "", "audit_entries_of_actor"),
+            (&on_thing, "", "audit_entries_of_entity"),
+        ] {
+            let statement = page_of(scope, filter, &PageRequest::default());
+            assert_indexed(&statement);
+            let steps = plan(&statement).concat();
+            assert!(steps.contains(index), "{steps}");
+        }
     }
 }

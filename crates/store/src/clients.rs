@@ -237,11 +237,12 @@ const fn state_word(state: ClientState) -> &'static str {
     }
 }
 
-fn is_live(secret: &ClientSecretInfo, now: Timestamp) -> bool {
+pub(crate) fn is_live(secret: &ClientSecretInfo, now: Timestamp) -> bool {
     secret.expires_at.is_none_or(|end| now < end)
 }
 
-fn living(owned: &OwnedClient) -> Result<(), ActError> {
+/// Refuses what only a client that was not deleted may do.
+pub(crate) fn living(owned: &OwnedClient) -> Result<(), ActError> {
     if owned.deleted {
         let detail = "the app or API of this client was deleted";
         return Err(ActError::conflict("client_deleted", detail));
@@ -249,7 +250,8 @@ fn living(owned: &OwnedClient) -> Result<(), ActError> {
     Ok(())
 }
 
-fn note(act: &mut Act, what: (&'static str, &'static str), id: &str, told: (&OwnedClient, Value)) {
+/// Tells the audit log what was done to a client or a secret of it.
+pub(crate) fn note(act: &mut Act, what: (&'static str, &'static str), id: &str, told: (&OwnedClient, Value)) {
     let (action, kind) = what;
     let (owned, detail) = told;
     act.note(&Note {
@@ -326,7 +328,7 @@ pub(crate) async fn insert(
         return Err(ActError::conflict("client_exists", detail).into());
     }
     act.changed(EntityKind::Client, id.as_str());
-    insert_secret(act, id, secret).await
+    insert_secret(act, id, (&SecretId::random(), secret)).await
 }
 
 async fn add_secret(
@@ -346,7 +348,7 @@ async fn add_secret(
         let detail = "two secrets are live already; end one of them first";
         return Err(ActError::conflict("too_many_secrets", detail).into());
     }
-    let info = insert_secret(act, id, secret).await?;
+    let info = insert_secret(act, id, (&SecretId::random(), secret)).await?;
     act.changed(EntityKind::Client, id.as_str());
     let detail = json!({ "client": id, "after": { "hint": info.hint } });
     note(
@@ -358,12 +360,13 @@ async fn add_secret(
     Ok(info)
 }
 
-async fn insert_secret(
+/// Makes a secret with this identifier.
+pub(crate) async fn insert_secret(
     act: &mut Act,
     client: &ClientId,
-    secret: &Secret,
+    new: (&SecretId, &Secret),
 ) -> Result<ClientSecretInfo, Fault> {
-    let id = SecretId::random();
+    let (id, secret) = new;
     let now = act.now().as_us();
     sqlx::query(
         "INSERT INTO client_secrets (id, client_id, digest, hint, created_at_us) VALUES ($1, $2, $3, $4, $5)",
@@ -375,11 +378,11 @@ async fn insert_secret(
     .bind(now)
     .execute(act.db())
     .await?;
-    secret_of(act.db(), client, &id).await
+    secret_of(act.db(), client, id).await
 }
 
 /// Locks the client until the end of the act.
-async fn lock(act: &mut Act, id: &ClientId, scope: &str) -> Result<OwnedClient, Fault> {
+pub(crate) async fn lock(act: &mut Act, id: &ClientId, scope: &str) -> Result<OwnedClient, Fault> {
     sqlx::query(
         "UPDATE clients SET generation = generation WHERE id = $1 AND ($2 = '' OR organization_id = $2)",
     )

@@ -3,7 +3,7 @@
 use portcullis_core::{
     change::EntityKind,
     connection::{Connection, ConnectionState},
-    ids::{ApiId, AppId, ConnectionId, SubscriptionId},
+    ids::{ApiId, ConnectionId, SubscriptionId},
 };
 use sqlx::{AnyConnection, any::AnyRow};
 
@@ -48,26 +48,6 @@ pub(crate) async fn deactivate_of_subscription(
          WHERE subscription_id = $1 AND state IN ('requested', 'pending', 'active') RETURNING id",
     )
     .bind(subscription.as_str())
-    .bind(now)
-    .fetch_all(act.db())
-    .await?;
-    note_changed(act, &rows)
-}
-
-/// Ends every connection of an app to an API that it no longer selects.
-pub(crate) async fn deactivate_of_app(
-    act: &mut Act,
-    app: &AppId,
-    api: &ApiId,
-) -> Result<(), Fault> {
-    let now = act.now().as_us();
-    let rows = sqlx::query(
-        "UPDATE connections SET state = 'deactivated', changed_at_us = $3 \
-         WHERE api_id = $2 AND state IN ('requested', 'pending', 'active') \
-         AND subscription_id IN (SELECT id FROM subscriptions WHERE app_id = $1) RETURNING id",
-    )
-    .bind(app.as_str())
-    .bind(api.as_str())
     .bind(now)
     .fetch_all(act.db())
     .await?;

@@ -49,6 +49,17 @@ pub(crate) const fn due_jobs(engine: Engine) -> &'static str {
     }
 }
 
+/// The names of the columns of the table of counters.
+pub(crate) const fn usage_columns(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "SELECT name FROM pragma_table_info('usage_counters')",
+        Engine::Postgres => {
+            "SELECT CAST(column_name AS TEXT) AS name FROM information_schema.columns \
+             WHERE table_schema = current_schema() AND table_name = 'usage_counters'"
+        }
+    }
+}
+
 /// What connections are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {

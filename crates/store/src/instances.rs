@@ -4,6 +4,7 @@ use portcullis_core::{
     api::{
         Api, ApiInstance, InstancePolicy, Simulation, check_base_path, check_namespace, path_prefix,
     },
+    catalog::{LIFECYCLE_CHARACTERS_MAX, Lifecycle, Listing},
     change::EntityKind,
     environment::Environment,
     ids::{ApiId, InstanceId, OrganizationId, SubscriptionId},
@@ -46,6 +47,10 @@ pub struct NewInstance {
     pub spec: Option<String>,
     /// Answers for the literal `Subscription-Id: test`.
     pub simulations: Vec<Simulation>,
+    /// How it stands in the directory.
+    pub listing: Listing,
+    /// What the API is filed under when nothing is chosen yet: tags of the specification.
+    pub categories: Vec<String>,
 }
 
 /// What is to be changed; `None` leaves a field as it is.
@@ -61,6 +66,28 @@ pub struct InstancePatch {
     pub spec: Option<Option<String>>,
     /// Answers for the literal `Subscription-Id: test`.
     pub simulations: Option<Vec<Simulation>>,
+    /// How far it has come.
+    pub lifecycle: Option<Lifecycle>,
+    /// Whether it stands in the directory.
+    pub show_in_directory: Option<bool>,
+}
+
+impl InstancePatch {
+    fn listing(&self, before: &Listing) -> Listing {
+        Listing {
+            lifecycle: self.lifecycle.as_ref().unwrap_or(&before.lifecycle).clone(),
+            show_in_directory: self.show_in_directory.unwrap_or(before.show_in_directory),
+        }
+    }
+}
+
+/// What became of an API with one of its instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remains {
+    /// It has others.
+    Api,
+    /// That was the last: the API is gone with it.
+    Nothing,
 }
 
 /// The fields that are checked the same way at creation and at every edit.
@@ -70,6 +97,7 @@ struct Editable<'a> {
     spec: Option<&'a str>,
     simulations: String,
     policy: String,
+    listing: Listing,
 }
 
 impl<'a> Editable<'a> {
@@ -77,9 +105,13 @@ impl<'a> Editable<'a> {
         texts: (&'a str, &'a str, Option<&'a str>),
         policy: &InstancePolicy,
         simulations: &[Simulation],
+        listing: Listing,
     ) -> Result<Self, ActError> {
         let (version, target_url, spec) = texts;
         check::text("version", version, 1..=100)?;
+        if let Lifecycle::Custom(text) = &listing.lifecycle {
+            check::text("lifecycle_text", text, 1..=LIFECYCLE_CHARACTERS_MAX)?;
+        }
         Target::parse(target_url)
             .map_err(|error| ActError::invalid("target_url", error.to_string()))?;
         if let Some(spec) = spec {
@@ -102,6 +134,7 @@ impl<'a> Editable<'a> {
             spec,
             simulations,
             policy,
+            listing,
         })
     }
 }
@@ -116,6 +149,7 @@ fn told(instance: &ApiInstance) -> Value {
         "policy": instance.policy,
         "spec_bytes": instance.spec.as_ref().map(String::len),
         "simulations": instance.simulations.len(),
+        "listing": instance.listing,
     })
 }
 
@@ -158,12 +192,13 @@ impl Store {
             check_namespace(&new.namespace)
                 .map_err(|error| ActError::invalid("namespace", error.to_string()))?;
         }
+        apis::check_categories(&new.categories)?;
         let texts = (
             new.version.as_str(),
             new.target_url.as_str(),
             new.spec.as_deref(),
         );
-        let editable = Editable::of(texts, &new.policy, &new.simulations)?;
+        let editable = Editable::of(texts, &new.policy, &new.simulations, new.listing.clone())?;
         act!(self, authority.actor(), |act| {
             let id = InstanceId::random();
             let first = act
@@ -210,10 +245,11 @@ impl Store {
                 texts,
                 patch.policy.as_ref().unwrap_or(&before.policy),
                 patch.simulations.as_ref().unwrap_or(&before.simulations),
+                patch.listing(&before.listing),
             )?;
             sqlx::query(
                 "UPDATE api_instances SET version = $2, target_url = $3, policy = $4, spec = $5, simulations = $6, \
-                 edit_version = edit_version + 1 WHERE id = $1",
+                 lifecycle = $7, lifecycle_text = $8, show_in_directory = $9, edit_version = edit_version + 1 WHERE id = $1",
             )
             .bind(id.as_str())
             .bind(editable.version)
@@ -221,6 +257,9 @@ impl Store {
             .bind(editable.policy.as_str())
             .bind(editable.spec.map(str::to_owned))
             .bind(editable.simulations.as_str())
+            .bind(editable.listing.lifecycle.as_str())
+            .bind(editable.listing.lifecycle.text())
+            .bind(i64::from(editable.listing.show_in_directory))
             .execute(act.db())
             .await?;
             act.changed(EntityKind::Instance, id.as_str());
@@ -231,7 +270,8 @@ impl Store {
         })
     }
 
-    /// Deletes an instance. The API's test subscription in its environment ends with the last one there.
+    /// Deletes an instance. The API's test subscription in its environment ends with the last one there, and the
+    /// API itself with its last instance.
     ///
     /// # Errors
     /// [`ActError`]: `NotFound`.
@@ -239,13 +279,20 @@ impl Store {
         &self,
         authority: &Authority,
         id: &InstanceId,
-    ) -> Result<Acted<()>, ActError> {
+    ) -> Result<Acted<Remains>, ActError> {
         act!(self, authority.actor(), |act| {
+            let (found, _) = find(act.db(), id.as_str(), scope(authority)).await?;
+            // The API first, as for a new instance: two that delete its last two instances see each other.
+            let api = apis::lock(act, &found.api_id, scope(authority)).await?;
             let (before, organization) = lock(act, id, scope(authority)).await?;
             delete(act, &before).await?;
             let detail = json!({ "before": told(&before) });
             note(act, "instance.delete", (id, &organization), detail);
-            Ok(())
+            if of_api(act.db(), &before.api_id).await?.is_empty() {
+                apis::delete(act, &api).await?;
+                return Ok(Remains::Nothing);
+            }
+            Ok(Remains::Api)
         })
     }
 
@@ -302,6 +349,9 @@ async fn make(
     let of = TestSubscription::Api(&new.api_id, new.environment);
     let test = subscriptions::test_subscription_of(act, of, owner).await?;
     insert(act, id, (new, editable), (&prefix, &test, owner)).await?;
+    if api.details.categories.is_empty() && !new.categories.is_empty() {
+        apis::set_categories(act, &api.id, &new.categories).await?;
+    }
     act.changed(EntityKind::Instance, id.as_str());
     Ok(())
 }
@@ -317,8 +367,9 @@ async fn insert(
     let now = act.now().as_us();
     let inserted = sqlx::query(
         "INSERT INTO api_instances (id, api_id, organization_id, environment, namespace, base_path, prefix, version, \
-         target_url, policy, test_subscription_id, spec, simulations, created_at_us, edit_version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1) ON CONFLICT (prefix) DO NOTHING",
+         target_url, policy, test_subscription_id, spec, simulations, created_at_us, edit_version, lifecycle, \
+         lifecycle_text, show_in_directory) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $16, $17) ON CONFLICT (prefix) DO NOTHING",
     )
     .bind(id.as_str())
     .bind(new.api_id.as_str())
@@ -334,6 +385,9 @@ async fn insert(
     .bind(editable.spec.map(str::to_owned))
     .bind(editable.simulations.as_str())
     .bind(now)
+    .bind(editable.listing.lifecycle.as_str())
+    .bind(editable.listing.lifecycle.text())
+    .bind(i64::from(editable.listing.show_in_directory))
     .execute(act.db())
     .await?;
     if inserted.rows_affected() == 0 {
@@ -370,7 +424,8 @@ pub(crate) async fn delete_all(act: &mut Act, api: &ApiId) -> Result<(), Fault> 
 async fn of_api(connection: &mut AnyConnection, api: &ApiId) -> Result<Vec<ApiInstance>, Fault> {
     let rows = sqlx::query(
         "SELECT id, api_id, organization_id, environment, namespace, base_path, version, target_url, policy, \
-         test_subscription_id, spec, simulations, created_at_us, edit_version FROM api_instances \
+         test_subscription_id, spec, simulations, created_at_us, edit_version, lifecycle, lifecycle_text, \
+         show_in_directory FROM api_instances \
          WHERE api_id = $1 ORDER BY created_at_us, id",
     )
     .bind(api.as_str())
@@ -407,7 +462,8 @@ async fn find(
 ) -> Result<(ApiInstance, OrganizationId), Fault> {
     let row = sqlx::query(
         "SELECT id, api_id, organization_id, environment, namespace, base_path, version, target_url, policy, \
-         test_subscription_id, spec, simulations, created_at_us, edit_version FROM api_instances \
+         test_subscription_id, spec, simulations, created_at_us, edit_version, lifecycle, lifecycle_text, \
+         show_in_directory FROM api_instances \
          WHERE id = $1 AND ($2 = '' OR organization_id = $2)",
     )
     .bind(id)
@@ -433,7 +489,17 @@ fn of_row(columns: &Columns<'_>) -> Result<ApiInstance, CorruptRow> {
         test_subscription_id: columns.id("test_subscription_id", SubscriptionId::parse)?,
         spec: columns.optional_text("spec")?.map(str::to_owned),
         simulations: columns.json("simulations")?,
+        listing: listing_of(columns)?,
         created_at: columns.instant("created_at_us")?,
         edit_version: columns.number("edit_version")?,
+    })
+}
+
+/// Reads the columns of how an instance stands in the directory.
+pub(crate) fn listing_of(columns: &Columns<'_>) -> Result<Listing, CorruptRow> {
+    let lifecycle = Lifecycle::parse(columns.text("lifecycle")?, columns.text("lifecycle_text")?);
+    Ok(Listing {
+        lifecycle: lifecycle.ok_or_else(|| columns.corrupt("lifecycle"))?,
+        show_in_directory: columns.number("show_in_directory")? != 0,
     })
 }

@@ -97,8 +97,7 @@ async fn open_usage(beside: &Path) -> Result<AnyPool, OpenError> {
     }
     let made = async {
         let mut connection = connect(&path).await?;
-        sqlx::raw_sql(schema::USAGE)
-            .execute(&mut connection)
+        schema::prepare_usage(&mut connection, Engine::Sqlite)
             .await
             .map_err(|error| sqlite_file::of_driver(&path, &error))?;
         close(&path, connection).await

@@ -15,10 +15,10 @@ use sqlx::AnyConnection;
 use crate::{
     act::{Act, Fault, Note, act, operators_only, scope},
     check,
-    error::ActError,
+    error::{ActError, CorruptRow},
     idempotency::IdempotencyKey,
-    page::{Page, PageRequest},
     row::Columns,
+    statement::name_key,
     store::{Acted, Store},
 };
 
@@ -161,7 +161,7 @@ impl Store {
             let after = patched(&before, &patch)?;
             sqlx::query(
                 "UPDATE organizations SET name = $2, address = $3, country_code = $4, phone_number = $5, \
-                 website = $6, contact_email = $7, version = version + 1 WHERE id = $1",
+                 website = $6, contact_email = $7, name_key = $8, version = version + 1 WHERE id = $1",
             )
             .bind(id.as_str())
             .bind(after.name.as_str())
@@ -170,6 +170,7 @@ impl Store {
             .bind(after.phone_number.as_str())
             .bind(after.website.as_str())
             .bind(after.contact_email.as_str())
+            .bind(name_key(&after.name))
             .execute(act.db())
             .await?;
             let after = find(act.db(), id.as_str(), "").await?;
@@ -258,37 +259,6 @@ impl Store {
         Ok(find(&mut connection, id.as_str(), scope(authority)).await?)
     }
 
-    /// Organizations within reach, oldest first.
-    ///
-    /// # Errors
-    /// [`ActError`].
-    pub async fn organizations(
-        &self,
-        authority: &Authority,
-        page: PageRequest,
-    ) -> Result<Page<Organization>, ActError> {
-        let mut connection = self.reader().await?;
-        let (instant, id) = page.start();
-        let rows = sqlx::query(
-            "SELECT id FROM organizations WHERE ($1 = '' OR id = $1) AND (created_at_us, id) > ($2, $3) \
-             ORDER BY created_at_us, id LIMIT $4",
-        )
-        .bind(scope(authority))
-        .bind(instant)
-        .bind(id)
-        .bind(page.rows())
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(Fault::from)?;
-        let mut items = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let id = Columns::of(row, "organizations").text("id")?;
-            items.extend(find_any(&mut connection, id, "").await?);
-        }
-        Ok(Page::of(items, &page, |item| {
-            (item.created_at, item.id.to_string())
-        }))
-    }
 }
 
 /// Refuses an edit of something that was edited since it was read.
@@ -334,7 +304,7 @@ async fn insert(act: &mut Act, id: &OrganizationId, new: &NewOrganization) -> Re
     let now = act.now().as_us();
     let inserted = sqlx::query(
         "INSERT INTO organizations (id, name, address, country_code, phone_number, website, contact_email, \
-         state, created_at_us, version) VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', $8, 1) \
+         state, created_at_us, version, name_key) VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', $8, 1, $9) \
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(id.as_str())
@@ -345,6 +315,7 @@ async fn insert(act: &mut Act, id: &OrganizationId, new: &NewOrganization) -> Re
     .bind(new.website.as_str())
     .bind(new.contact_email.as_str())
     .bind(now)
+    .bind(name_key(&new.name))
     .execute(act.db())
     .await?;
     if inserted.rows_affected() == 0 {
@@ -442,14 +413,25 @@ pub(crate) async fn find_any(
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let columns = Columns::of(&row, "organizations");
     let namespaces = sqlx::query(
         "SELECT namespace FROM organization_namespaces WHERE organization_id = $1 ORDER BY namespace",
     )
     .bind(id)
     .fetch_all(connection)
     .await?;
-    Ok(Some(Organization {
+    let namespaces = namespaces
+        .iter()
+        .map(|row| Columns::of(row, "organization_namespaces").owned("namespace"))
+        .collect::<Result<_, _>>()?;
+    Ok(Some(of_row(&Columns::of(&row, "organizations"), namespaces)?))
+}
+
+/// Reads the columns that [`find_any`] selects.
+pub(crate) fn of_row(
+    columns: &Columns<'_>,
+    namespaces: Vec<String>,
+) -> Result<Organization, CorruptRow> {
+    Ok(Organization {
         id: columns.id("id", OrganizationId::parse)?,
         name: columns.owned("name")?,
         address: columns.owned("address")?,
@@ -457,12 +439,9 @@ pub(crate) async fn find_any(
         phone_number: columns.owned("phone_number")?,
         website: columns.owned("website")?,
         contact_email: columns.owned("contact_email")?,
-        namespaces: namespaces
-            .iter()
-            .map(|row| Columns::of(row, "organization_namespaces").owned("namespace"))
-            .collect::<Result<_, _>>()?,
+        namespaces,
         state: columns.word("state", OrganizationState::parse)?,
         created_at: columns.instant("created_at_us")?,
         version: columns.number("version")?,
-    }))
+    })
 }

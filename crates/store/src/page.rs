@@ -54,6 +54,16 @@ impl fmt::Display for Cursor {
     }
 }
 
+/// In which order a list is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// What was made first comes first.
+    #[default]
+    Oldest,
+    /// What was made last comes first.
+    Newest,
+}
+
 /// Which page is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {

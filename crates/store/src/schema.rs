@@ -2,10 +2,11 @@
 
 use aws_lc_rs::digest;
 use portcullis_core::clock::Timestamp;
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, Row};
 
 use crate::{
     act::Fault,
+    dialect,
     error::{ActError, OpenError},
     master_key::{MasterKey, Place, hexadecimal, random_bytes},
     row::Columns,
@@ -13,13 +14,14 @@ use crate::{
 };
 
 /// Every migration with its version, in order.
-const MIGRATIONS: [(i64, &str); 2] = [
+const MIGRATIONS: [(i64, &str); 3] = [
     (1, include_str!("../migrations/0001_initial.sql")),
     (2, include_str!("../migrations/0002_jobs.sql")),
+    (3, include_str!("../migrations/0003_catalog.sql")),
 ];
 
 /// Tables of usage counters.
-pub(crate) const USAGE: &str = include_str!("../migrations/usage.sql");
+const USAGE: &str = include_str!("../migrations/usage.sql");
 
 /// What is sealed to try a master key on.
 const CHECK_TEXT: &[u8] = b"portcullis";
@@ -198,16 +200,52 @@ pub(crate) async fn prepare(
     }
     if engine == Engine::Postgres {
         // The counters stand beside the rest there; on SQLite they have a file of their own.
-        sqlx::raw_sql(USAGE)
-            .execute(&mut *connection)
-            .await
-            .map_err(lost)?;
+        prepare_usage(connection, engine).await.map_err(lost)?;
     }
     first_rows(connection, master_key, now).await?;
     sqlx::raw_sql("COMMIT")
         .execute(&mut *connection)
         .await
         .map_err(lost)?;
+    Ok(())
+}
+
+/// Columns of the counters that are younger than their table, and what they say of rows that are older.
+const USAGE_ADDED: [(&str, &str); 3] = [
+    (
+        "refusals",
+        "ALTER TABLE usage_counters ADD COLUMN refusals BIGINT NOT NULL DEFAULT 0",
+    ),
+    (
+        "first_at_us",
+        "ALTER TABLE usage_counters ADD COLUMN first_at_us BIGINT NOT NULL DEFAULT 0; \
+         UPDATE usage_counters SET first_at_us = hour * 3600000000",
+    ),
+    (
+        "last_at_us",
+        "ALTER TABLE usage_counters ADD COLUMN last_at_us BIGINT NOT NULL DEFAULT 0; \
+         UPDATE usage_counters SET last_at_us = hour * 3600000000",
+    ),
+];
+
+/// Makes the table of counters, or completes one that an older program made.
+pub(crate) async fn prepare_usage(
+    connection: &mut AnyConnection,
+    engine: Engine,
+) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(USAGE).execute(&mut *connection).await?;
+    let present = sqlx::query(dialect::usage_columns(engine))
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut names = Vec::with_capacity(present.len());
+    for row in &present {
+        names.push(row.try_get::<String, _>("name")?);
+    }
+    for (name, text) in USAGE_ADDED {
+        if !names.iter().any(|present| present == name) {
+            sqlx::raw_sql(text).execute(&mut *connection).await?;
+        }
+    }
     Ok(())
 }
 

@@ -20,7 +20,6 @@ use crate::{
     error::{ActError, CorruptRow},
     idempotency::IdempotencyKey,
     organizations,
-    page::{Page, PageRequest},
     row::Columns,
     store::{Acted, Store},
 };
@@ -36,17 +35,6 @@ pub struct NewActivation {
     pub organization_id: OrganizationId,
     /// From when on it counts as expired; `None` means never.
     pub ends_at: Option<Timestamp>,
-}
-
-/// Which subscriptions are asked for; `None` asks for all.
-#[derive(Debug, Clone, Default)]
-pub struct SubscriptionFilter {
-    /// Of this app.
-    pub app_id: Option<AppId>,
-    /// Of this buyer.
-    pub organization_id: Option<OrganizationId>,
-    /// In this state.
-    pub state: Option<SubscriptionState>,
 }
 
 /// A subscription and whose app or API it is about.
@@ -212,42 +200,6 @@ impl Store {
         let mut connection = self.reader().await?;
         let found = find(&mut connection, id.as_str(), scope(authority)).await?;
         Ok(found.subscription)
-    }
-
-    /// Subscriptions within reach (as buyer or as the app's owner), oldest first, test ones included.
-    ///
-    /// # Errors
-    /// [`ActError`].
-    pub async fn subscriptions(
-        &self,
-        authority: &Authority,
-        filter: SubscriptionFilter,
-        page: PageRequest,
-    ) -> Result<Page<Subscription>, ActError> {
-        let mut connection = self.reader().await?;
-        let (instant, id) = page.start();
-        let rows = sqlx::query(
-            "SELECT id, kind, app_id, api_id, organization_id, owner_organization_id, environment, state, \
-             activated_at_us, deactivated_at_us, ends_at_us, created_at_us, version FROM subscriptions \
-             WHERE ($1 = '' OR organization_id = $1 OR owner_organization_id = $1) AND ($2 = '' OR app_id = $2) \
-             AND ($3 = '' OR organization_id = $3) AND ($4 = '' OR state = $4) \
-             AND (created_at_us, id) > ($5, $6) ORDER BY created_at_us, id LIMIT $7",
-        )
-        .bind(scope(authority))
-        .bind(filter.app_id.as_ref().map_or("", AppId::as_str))
-        .bind(filter.organization_id.as_ref().map_or("", OrganizationId::as_str))
-        .bind(filter.state.map_or("", SubscriptionState::as_str))
-        .bind(instant)
-        .bind(id)
-        .bind(page.rows())
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(Fault::from)?;
-        let read = |row| Ok(of_row(&Columns::of(row, "subscriptions"))?.subscription);
-        let items = rows.iter().map(read).collect::<Result<_, ActError>>()?;
-        Ok(Page::of(items, &page, |item: &Subscription| {
-            (item.created_at, item.id.to_string())
-        }))
     }
 
     /// The connections of a subscription, sorted by API.
@@ -507,7 +459,8 @@ pub(crate) async fn find(
     Ok(of_row(&Columns::of(&row, "subscriptions"))?)
 }
 
-fn of_row(columns: &Columns<'_>) -> Result<Owned, CorruptRow> {
+/// Reads the columns that [`find`] selects.
+pub(crate) fn of_row(columns: &Columns<'_>) -> Result<Owned, CorruptRow> {
     Ok(Owned {
         subscription: Subscription {
             id: columns.id("id", SubscriptionId::parse)?,

@@ -65,7 +65,7 @@ const POSTGRES_ALONE: [&str; 4] = [
     "information_schema",
     "SKIP LOCKED",
 ];
-const SQLITE_ALONE: [&str; 1] = ["sqlite_master"];
+const SQLITE_ALONE: [&str; 2] = ["sqlite_master", "pragma_table_info"];
 
 async fn prepare_all(connection: &mut AnyConnection, not_here: &[&str]) {
     let statements = statements();
