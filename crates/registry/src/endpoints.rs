@@ -8,6 +8,7 @@ use axum::extract::DefaultBodyLimit;
 pub(crate) mod apis;
 pub(crate) mod apps;
 pub(crate) mod audit;
+mod directory;
 pub(crate) mod instances;
 pub(crate) mod keys;
 pub(crate) mod management_tokens;
@@ -46,6 +47,11 @@ pub(crate) fn router() -> OpenApiRouter<RegistryState> {
         .routes(routes!(apps::get, apps::update, apps::delete))
         .routes(routes!(apps::enable))
         .routes(routes!(apps::disable))
+        .routes(routes!(apps::apis))
+        .routes(routes!(apps::calls_summary))
+        .routes(routes!(secrets::rotate_of_app))
+        .routes(routes!(secrets::rotate_of_api))
+        .routes(routes!(directory::list))
         .routes(routes!(secrets::list_of_app, secrets::create_of_app))
         .routes(routes!(secrets::expire_of_app))
         .routes(routes!(secrets::revoke_tokens_of_app))
@@ -67,6 +73,7 @@ pub(crate) fn router() -> OpenApiRouter<RegistryState> {
         .routes(routes!(keys::list))
         .routes(routes!(keys::rotate))
         .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
         .routes(routes!(nodes::list))
         .routes(routes!(nodes::forget))
 }

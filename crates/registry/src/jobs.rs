@@ -5,12 +5,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use portcullis_core::{
-    clock::Clock,
-    ids::SubscriptionId,
-    subscription::{SubscriptionEvent, SubscriptionState},
-};
-use portcullis_store::{ActError, PageRequest, Store, SubscriptionFilter};
+use portcullis_core::{clock::Clock, subscription::SubscriptionEvent};
+use portcullis_store::{ActError, Store};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -69,46 +65,20 @@ where
 pub async fn expire_due(store: &Store, clock: &dyn Clock) -> Result<u64, ActError> {
     let authority = system_authority().ok_or(ActError::Forbidden)?;
     let mut ended = 0;
-    for id in due(store, clock).await? {
-        let event = SubscriptionEvent::Expire;
-        match store.end_subscription(&authority, &id, event).await {
-            Ok(_) => ended += 1,
-            // Somebody ended or deleted it in the meantime.
-            Err(ActError::NotFound(_) | ActError::Conflict { .. }) => {}
-            Err(error) => return Err(error),
+    loop {
+        let due = store.subscriptions_due(&authority, clock.now()).await?;
+        let before = ended;
+        for id in due {
+            let event = SubscriptionEvent::Expire;
+            match store.end_subscription(&authority, &id, event).await {
+                Ok(_) => ended += 1,
+                // Somebody ended or deleted it in the meantime.
+                Err(ActError::NotFound(_) | ActError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if ended == before {
+            return Ok(ended);
         }
     }
-    Ok(ended)
-}
-
-/// Subscriptions that have not ended and whose date has passed.
-async fn due(store: &Store, clock: &dyn Clock) -> Result<Vec<SubscriptionId>, ActError> {
-    let authority = system_authority().ok_or(ActError::Forbidden)?;
-    let now = clock.now();
-    let mut due = Vec::new();
-    for state in [
-        SubscriptionState::Active,
-        SubscriptionState::Suspended,
-        SubscriptionState::Pending,
-    ] {
-        let mut page = PageRequest::first(500);
-        loop {
-            let filter = SubscriptionFilter {
-                state: Some(state),
-                ..SubscriptionFilter::default()
-            };
-            let found = store.subscriptions(&authority, filter, page).await?;
-            let past = found
-                .items
-                .into_iter()
-                .filter(|subscription| subscription.ends_at.is_some_and(|end| end <= now));
-            due.extend(past.map(|subscription| subscription.id));
-            let Some(next) = found.next else { break };
-            page = PageRequest {
-                after: Some(next),
-                limit: 500,
-            };
-        }
-    }
-    Ok(due)
 }

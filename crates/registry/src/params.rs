@@ -6,11 +6,11 @@ use axum::{
     response::Response,
 };
 use http::{HeaderValue, header};
-use portcullis_store::{ActError, Cursor, IdempotencyKey, Page, PageRequest};
+use portcullis_store::{ActError, Cursor, IdempotencyKey, Order, Page, PageRequest};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::error::RegistryError;
+use crate::{error::RegistryError, findings::sentence, rules};
 
 /// The parameters of a query; an unknown or malformed one is refused.
 pub(crate) struct Params<T>(pub(crate) T);
@@ -79,6 +79,71 @@ pub(crate) struct PageParams {
     pub(crate) limit: Option<u32>,
     /// `next` of the page before.
     pub(crate) after: Option<String>,
+}
+
+/// In which order a list is wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OrderParam {
+    /// What was made first comes first.
+    #[default]
+    Oldest,
+    /// What was made last comes first.
+    Newest,
+}
+
+impl From<OrderParam> for Order {
+    fn from(order: OrderParam) -> Self {
+        match order {
+            OrderParam::Oldest => Self::Oldest,
+            OrderParam::Newest => Self::Newest,
+        }
+    }
+}
+
+/// What is wanted beside the things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Include {
+    /// Names and counts of what hangs together with them.
+    Summary,
+}
+
+/// The query of one thing.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IncludeParams {
+    /// `summary` adds names and counts of what hangs together with it.
+    #[param(inline)]
+    pub(crate) include: Option<Include>,
+}
+
+/// Longest text that is searched for, in characters.
+const SEARCH_CHARACTERS_MAX: usize = 200;
+
+/// What is searched for; `None` when that is nothing.
+pub(crate) fn search(text: Option<&str>) -> Result<Option<String>, RegistryError> {
+    let line = text.map(|text| rules::optional_line(text, SEARCH_CHARACTERS_MAX));
+    let line = line.transpose();
+    let line = line.map_err(|reason| RegistryError::invalid("q", sentence(&reason)))?;
+    Ok(line.filter(|line| !line.is_empty()))
+}
+
+/// The states of a list that are wanted, separated by commas; none means all.
+pub(crate) fn states<T>(
+    text: Option<&str>,
+    parse: impl Fn(&str) -> Option<T>,
+    words: &str,
+) -> Result<Vec<T>, RegistryError> {
+    let wanted = text.unwrap_or_default().split(',').map(str::trim);
+    wanted
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            let unknown = || RegistryError::invalid("state", format!("A state is {words}."));
+            parse(word).ok_or_else(unknown)
+        })
+        .collect()
 }
 
 /// The page that was asked for.

@@ -88,8 +88,12 @@ kinds! {
         "Its owner can enable it: POST /v1/apps/{app_id}/enable.";
     APP_HAS_SUBSCRIPTIONS = "app_has_subscriptions", CONFLICT, "Customers still use the app",
         "End its subscriptions first, or disable the app.";
+    APP_NEEDS_API = "app_needs_api", CONFLICT, "An app that has APIs keeps at least one",
+        "Leave one API selected, or delete the app.";
+    API_IN_USE = "api_in_use", CONFLICT, "Customers use the API through this app",
+        "End the app's subscriptions first, then remove the API.";
     TOO_MANY_SECRETS = "too_many_secrets", CONFLICT, "Two secrets are live already",
-        "End one of them first: POST .../secrets/{secret_id}/expire.";
+        "End one of them first (POST .../secrets/{secret_id}/expire), or rotate with replace_oldest: true.";
     CLIENT_DELETED = "client_deleted", CONFLICT, "Its app or API was deleted",
         "Register a new one.";
     API_EXISTS = "api_exists", CONFLICT, "There is, or was, an API with this identifier",

@@ -7,6 +7,7 @@ use std::fmt;
 use portcullis_core::{
     api::{Api, ApiInstance, InstancePolicy, Visibility},
     app::App,
+    catalog::{ApiDetails, Listing},
     environment::Environment,
     ids::{ApiId, AppId, OrganizationId, SubscriptionId, UserId},
     organization::MemberRole,
@@ -277,6 +278,7 @@ async fn api(store: &Store, seed: &Seed) -> Result<Api, SeedError> {
         name: spec.title,
         description: spec.description,
         visibility: Visibility::Public,
+        details: ApiDetails::default(),
         credentials: Some(seed.api_credentials.clone()),
     };
     Ok(store.create_api(&authority, new, None).await?.value.api)
@@ -313,6 +315,8 @@ fn new_instance(api: &Api, environment: Environment, (seed, spec): (&Seed, &Spec
         policy: InstancePolicy::default(),
         spec: Some(seed.spec.clone()),
         simulations: spec.simulations.clone(),
+        listing: Listing::default(),
+        categories: Vec::new(),
     }
 }
 
@@ -334,6 +338,7 @@ async fn refreshed(
         policy: None,
         spec: Some(Some(seed.spec.clone())),
         simulations: Some(spec.simulations.clone()),
+        ..InstancePatch::default()
     };
     let acted = store
         .update_instance(authority, &instance.id, None, patch)
@@ -382,17 +387,16 @@ async fn subscription(store: &Store, seed: &Seed, app: &App) -> Result<Subscript
     {
         return Ok(wanted.clone());
     }
-    for state in [SubscriptionState::Active, SubscriptionState::Suspended] {
-        let filter = SubscriptionFilter {
-            app_id: Some(app.id.clone()),
-            organization_id: Some(seed.ids.buyer.clone()),
-            state: Some(state),
-        };
-        let page = PageRequest::first(1);
-        let living = store.subscriptions(&authority, filter, page).await?;
-        if let Some(living) = living.items.into_iter().next() {
-            return Ok(living.id);
-        }
+    let filter = SubscriptionFilter {
+        app_id: Some(app.id.clone()),
+        organization_id: Some(seed.ids.buyer.clone()),
+        states: vec![SubscriptionState::Active, SubscriptionState::Suspended],
+        ..SubscriptionFilter::default()
+    };
+    let page = PageRequest::first(1);
+    let living = store.subscriptions(&authority, filter, page).await?;
+    if let Some(living) = living.items.into_iter().next() {
+        return Ok(living.id);
     }
     let new = NewActivation {
         id: present.is_none().then(|| wanted.clone()),

@@ -9,7 +9,10 @@ mod simulations;
 mod yaml;
 
 use node::Node;
-use portcullis_core::api::{Simulation, check_base_path};
+use portcullis_core::{
+    api::{Simulation, check_base_path},
+    catalog::{CATEGORIES_MAX, CATEGORY_CHARACTERS_MAX},
+};
 
 /// Largest specification we take, in bytes.
 pub const SPEC_BYTES_MAX: usize = 1024 * 1024;
@@ -25,6 +28,8 @@ pub struct Spec {
     pub version: String,
     /// Swagger `basePath`, or the path of the first server; `None` when it names none.
     pub base_path: Option<String>,
+    /// Names of its tags, at most ten.
+    pub categories: Vec<String>,
     /// Answers found in its examples, in its own order.
     pub simulations: Vec<Simulation>,
 }
@@ -98,13 +103,45 @@ pub fn read(text: &str) -> Result<Spec, SpecError> {
         return Err(SpecError::Findings(findings));
     }
     let simulations = simulations::collect(&document, family);
+    let categories = categories(&document);
     Ok(Spec {
         title,
         description,
         version,
         base_path,
+        categories,
         simulations,
     })
+}
+
+/// The names of the document's tags, else those that its operations carry; at most ten, each once.
+fn categories(document: &Node) -> Vec<String> {
+    let listed = document.get("tags").and_then(Node::as_list);
+    let listed = listed
+        .into_iter()
+        .flatten()
+        .filter_map(|tag| tag.get("name"));
+    let mut names: Vec<&Node> = listed.collect();
+    if names.is_empty() {
+        let paths = document.get("paths").and_then(Node::as_map);
+        let operations = paths
+            .into_iter()
+            .flat_map(|paths| paths.values())
+            .filter_map(Node::as_map)
+            .flat_map(|item| item.values());
+        let tags = operations.filter_map(|operation| operation.get("tags")?.as_list());
+        names = tags.flatten().collect();
+    }
+    let mut categories: Vec<String> = Vec::new();
+    for name in names.into_iter().filter_map(Node::as_words) {
+        let line = name.split_whitespace().collect::<Vec<_>>().join(" ");
+        let fits = (1..=CATEGORY_CHARACTERS_MAX).contains(&line.chars().count())
+            && !line.chars().any(char::is_control);
+        if fits && categories.len() < CATEGORIES_MAX && !categories.contains(&line) {
+            categories.push(line);
+        }
+    }
+    categories
 }
 
 fn parse(text: &str) -> Result<Node, SpecError> {

@@ -119,18 +119,24 @@ fn page_of(scope: &str, filter: &ApiFilter, page: &PageRequest, shelf: Shelf) ->
     statement.from_page(page, filter.order, CREATED);
     statement.part(" AND state = 'living'");
     if let Some(provider) = &filter.provider {
-        statement.part(" AND organization_id = ").value(provider.as_str());
+        statement
+            .part(" AND organization_id = ")
+            .value(provider.as_str());
     }
     within_sight(&mut statement, scope, shelf);
     if let Some(visibility) = filter.visibility {
-        statement.part(" AND visibility = ").value(visibility.as_str());
+        statement
+            .part(" AND visibility = ")
+            .value(visibility.as_str());
     }
     if let Some(category) = &filter.category {
         statement.part(" AND EXISTS (SELECT 1 FROM api_categories c WHERE c.api_id = apis.id AND c.category = ");
         statement.value(category.as_str()).part(")");
     }
     if let Some(search) = &filter.search {
-        statement.part(" AND (name_key LIKE ").value(containing(search));
+        statement
+            .part(" AND (name_key LIKE ")
+            .value(containing(search));
         statement.part(" ESCAPE '\\' OR id = ").value(search.trim());
         statement.part(" OR (client_id = ").value(search.trim());
         if !scope.is_empty() {
@@ -156,7 +162,9 @@ fn within_sight(statement: &mut Statement, scope: &str, shelf: Shelf) {
     if shelf == Shelf::Directory {
         statement.part(listed);
     }
-    statement.part(") OR EXISTS (SELECT 1 FROM api_shares s WHERE s.api_id = apis.id AND s.organization_id = ");
+    statement.part(
+        ") OR EXISTS (SELECT 1 FROM api_shares s WHERE s.api_id = apis.id AND s.organization_id = ",
+    );
     statement.value(scope).part("))");
 }
 
@@ -172,7 +180,8 @@ impl Store {
         filter: ApiFilter,
         page: PageRequest,
     ) -> Result<Page<Api>, ActError> {
-        self.shelf(scope(authority), (filter, Shelf::All), page).await
+        self.shelf(scope(authority), (filter, Shelf::All), page)
+            .await
     }
 
     /// The directory: of those the ones that are meant to be found.
@@ -185,7 +194,8 @@ impl Store {
         filter: ApiFilter,
         page: PageRequest,
     ) -> Result<Page<Api>, ActError> {
-        self.shelf(scope(authority), (filter, Shelf::Directory), page).await
+        self.shelf(scope(authority), (filter, Shelf::Directory), page)
+            .await
     }
 
     async fn shelf(
@@ -196,7 +206,9 @@ impl Store {
     ) -> Result<Page<Api>, ActError> {
         let (filter, shelf) = asked;
         let mut connection = self.reader().await?;
-        let rows = page_of(scope, &filter, &page, shelf).fetch(&mut connection).await?;
+        let rows = page_of(scope, &filter, &page, shelf)
+            .fetch(&mut connection)
+            .await?;
         let items = read_all(&mut connection, &rows, scope).await?;
         Ok(Page::of(items, &page, |item| {
             (item.created_at, item.id.to_string())
@@ -216,17 +228,15 @@ impl Store {
         categories.part(" WHERE state = 'living'");
         within_sight(&mut categories, scope, Shelf::Directory);
         categories.part(" GROUP BY c.category");
-        let mut providers = Statement::new(" SELECT organization_id AS id, COUNT(*) AS n FROM apis");
+        let mut providers =
+            Statement::new(" SELECT organization_id AS id, COUNT(*) AS n FROM apis");
         providers.part(" WHERE state = 'living'");
         within_sight(&mut providers, scope, Shelf::Directory);
         providers.part(" GROUP BY organization_id");
         let categories = facets(&categories.fetch(&mut connection).await?)?;
         let mut providers = facets(&providers.fetch(&mut connection).await?)?;
-        let ids: Vec<OrganizationId> = providers
-            .iter()
-            .filter_map(|facet| OrganizationId::parse(&facet.id).ok())
-            .collect();
-        let names = names(&mut connection, &ids).await?;
+        let ids = providers.iter().map(|facet| facet.id.as_str()).collect();
+        let names = names(&mut connection, ids).await?;
         for provider in &mut providers {
             provider.name = named(&names, &provider.id);
         }
@@ -352,11 +362,15 @@ async fn by_api(
     ids: &[String],
 ) -> Result<HashMap<String, Vec<String>>, Fault> {
     let (mut statement, column) = what;
-    statement.part(" WHERE api_id IN ").list(ids.iter().map(String::as_str));
+    statement
+        .part(" WHERE api_id IN ")
+        .list(ids.iter().map(String::as_str));
     let mut of: HashMap<String, Vec<String>> = HashMap::new();
     for row in &statement.fetch(connection).await? {
         let columns = Columns::of(row, "api rows");
-        of.entry(columns.owned("api_id")?).or_default().push(columns.owned(column)?);
+        of.entry(columns.owned("api_id")?)
+            .or_default()
+            .push(columns.owned(column)?);
     }
     Ok(of)
 }
@@ -366,17 +380,22 @@ async fn summaries(
     scope: &str,
     apis: &[Api],
 ) -> Result<Vec<ApiSummary>, Fault> {
-    let names = names(connection, apis.iter().map(|api| &api.organization_id)).await?;
+    let owners = apis.iter().map(|api| api.organization_id.as_str());
+    let names = names(connection, owners.collect()).await?;
     let ids: Vec<&str> = apis.iter().map(|api| api.id.as_str()).collect();
     let mut lines = instance_lines(connection, &ids).await?;
     let mut users = Statement::new(" SELECT api_id, COUNT(*) AS n FROM app_apis");
-    users.part(" WHERE api_id IN ").list(ids).part(" GROUP BY api_id");
+    users
+        .part(" WHERE api_id IN ")
+        .list(ids)
+        .part(" GROUP BY api_id");
     let mut users_of = HashMap::new();
     for row in &users.fetch(connection).await? {
         let columns = Columns::of(row, "app_apis");
         users_of.insert(columns.owned("api_id")?, columns.count("n")?);
     }
-    let used = last_uses(connection, apis.iter().map(|api| &api.client_id)).await?;
+    let clients = apis.iter().map(|api| api.client_id.as_str());
+    let used = last_uses(connection, clients.collect()).await?;
     let summary = |api: &Api| {
         let is_own = scope.is_empty() || api.organization_id.as_str() == scope;
         let instances = lines.remove(api.id.as_str()).unwrap_or_default();
@@ -400,19 +419,24 @@ async fn instance_lines(
         "SELECT id, api_id, environment, version, prefix, lifecycle, lifecycle_text, show_in_directory, \
          CASE WHEN spec IS NULL THEN 0 ELSE 1 END AS has_spec FROM api_instances",
     );
-    statement.part(" WHERE api_id IN ").list(apis.iter().copied());
+    statement
+        .part(" WHERE api_id IN ")
+        .list(apis.iter().copied());
     statement.part(" ORDER BY created_at_us, id");
     let mut lines: HashMap<String, Vec<InstanceLine>> = HashMap::new();
     for row in &statement.fetch(connection).await? {
         let columns = Columns::of(row, "api_instances");
-        lines.entry(columns.owned("api_id")?).or_default().push(InstanceLine {
-            id: columns.id("id", InstanceId::parse)?,
-            environment: columns.word("environment", Environment::parse)?,
-            version: columns.owned("version")?,
-            prefix: columns.owned("prefix")?,
-            listing: instances::listing_of(&columns)?,
-            has_spec: columns.number("has_spec")? != 0,
-        });
+        lines
+            .entry(columns.owned("api_id")?)
+            .or_default()
+            .push(InstanceLine {
+                id: columns.id("id", InstanceId::parse)?,
+                environment: columns.word("environment", Environment::parse)?,
+                version: columns.owned("version")?,
+                prefix: columns.owned("prefix")?,
+                listing: instances::listing_of(&columns)?,
+                has_spec: columns.number("has_spec")? != 0,
+            });
     }
     Ok(lines)
 }

@@ -84,7 +84,11 @@ impl ApiPatch {
     fn applied_to(&self, before: &ApiDetails) -> ApiDetails {
         let take = |new: &Option<String>, old: &String| new.as_ref().unwrap_or(old).clone();
         ApiDetails {
-            categories: self.categories.as_ref().unwrap_or(&before.categories).clone(),
+            categories: self
+                .categories
+                .as_ref()
+                .unwrap_or(&before.categories)
+                .clone(),
             support_email: take(&self.support_email, &before.support_email),
             support_phone: take(&self.support_phone, &before.support_phone),
             support_website: take(&self.support_website, &before.support_website),
@@ -464,7 +468,7 @@ pub(crate) async fn selectable(
 }
 
 /// The API as this organization may see it.
-async fn visible(
+pub(crate) async fn visible(
     connection: &mut AnyConnection,
     id: &str,
     scope: &str,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use portcullis_core::{
     app::{App, AppState},
     clock::Timestamp,
-    ids::{ApiId, ClientId, OrganizationId},
+    ids::{ApiId, OrganizationId},
     permissions::Authority,
 };
 use sqlx::AnyConnection;
@@ -63,7 +63,9 @@ fn page_of(scope: &str, filter: &AppFilter, page: &PageRequest) -> Statement {
         statement.list(filter.states.iter().map(|state| state.as_str()));
     }
     if let Some(search) = &filter.search {
-        statement.part(" AND (name_key LIKE ").value(containing(search));
+        statement
+            .part(" AND (name_key LIKE ")
+            .value(containing(search));
         statement.part(" ESCAPE '\\' OR id = ").value(search.trim());
         statement.part(" OR client_id = ").value(search.trim());
         statement.part(")");
@@ -109,10 +111,14 @@ impl Store {
         apps: &[App],
     ) -> Result<Vec<AppSummary>, ActError> {
         let mut connection = self.reader().await?;
-        let names = names(&mut connection, apps.iter().map(|app| &app.organization_id)).await?;
-        let ids = apps.iter().map(|app| app.id.as_str());
+        let owners = apps
+            .iter()
+            .map(|app| app.organization_id.as_str())
+            .collect();
+        let names = names(&mut connection, owners).await?;
+        let ids = apps.iter().map(|app| app.id.as_str()).collect();
         let living = living_subscriptions(&mut connection, ids).await?;
-        let clients = apps.iter().map(|app| &app.client_id);
+        let clients = apps.iter().map(|app| app.client_id.as_str()).collect();
         let used = last_uses(&mut connection, clients).await?;
         let summary = |app: &App| AppSummary {
             organization_name: named(&names, app.organization_id.as_str()),
@@ -134,7 +140,9 @@ async fn selections(
     apps: &[String],
 ) -> Result<HashMap<String, Vec<ApiId>>, Fault> {
     let mut statement = Statement::new("SELECT app_id, api_id FROM app_apis");
-    statement.part(" WHERE app_id IN ").list(apps.iter().map(String::as_str));
+    statement
+        .part(" WHERE app_id IN ")
+        .list(apps.iter().map(String::as_str));
     let mut selected: HashMap<String, Vec<ApiId>> = HashMap::new();
     for row in &statement.fetch(connection).await? {
         let columns = Columns::of(row, "app_apis");
@@ -145,9 +153,9 @@ async fn selections(
 }
 
 /// How many customers' subscriptions of each of these apps have not ended.
-async fn living_subscriptions<'a>(
+async fn living_subscriptions(
     connection: &mut AnyConnection,
-    apps: impl Iterator<Item = &'a str>,
+    apps: Vec<&str>,
 ) -> Result<HashMap<String, u64>, Fault> {
     let rows = living_statement(apps).fetch(connection).await?;
     let read = |row| {
@@ -157,10 +165,12 @@ async fn living_subscriptions<'a>(
     rows.iter().map(read).collect()
 }
 
-fn living_statement<'a>(apps: impl Iterator<Item = &'a str>) -> Statement {
+fn living_statement(apps: Vec<&str>) -> Statement {
     let mut statement = Statement::new(" SELECT app_id, COUNT(*) AS n FROM subscriptions");
     // The condition of the index of living subscriptions, word for word.
-    statement.part(" WHERE kind = 'real' AND state IN ('pending', 'active', 'suspended') AND app_id IN ");
+    statement.part(
+        " WHERE kind = 'real' AND state IN ('pending', 'active', 'suspended') AND app_id IN ",
+    );
     statement.list(apps).part(" GROUP BY app_id");
     statement
 }
@@ -168,12 +178,11 @@ fn living_statement<'a>(apps: impl Iterator<Item = &'a str>) -> Statement {
 /// When a secret of each of these clients last got a token.
 pub(crate) async fn last_uses(
     connection: &mut AnyConnection,
-    clients: impl Iterator<Item = &ClientId>,
+    clients: Vec<&str>,
 ) -> Result<HashMap<String, Timestamp>, Fault> {
-    let mut statement =
-        Statement::new("SELECT client_id, last_used_at_us FROM client_secrets");
+    let mut statement = Statement::new("SELECT client_id, last_used_at_us FROM client_secrets");
     statement.part(" WHERE last_used_at_us IS NOT NULL AND client_id IN ");
-    statement.list(clients.map(ClientId::as_str));
+    statement.list(clients);
     let mut used: HashMap<String, Timestamp> = HashMap::new();
     for row in &statement.fetch(connection).await? {
         let columns = Columns::of(row, "client_secrets");
@@ -204,7 +213,10 @@ mod tests {
                     let statement = page_of(scope, &filter, &PageRequest::default());
                     assert_indexed(&statement);
                     let of_owner = !scope.is_empty() || organization_id.is_some();
-                    assert_eq!(plan(&statement).concat().contains("apps_of_organization"), of_owner);
+                    assert_eq!(
+                        plan(&statement).concat().contains("apps_of_organization"),
+                        of_owner
+                    );
                 }
             }
         }
@@ -212,7 +224,10 @@ mod tests {
 
     #[test]
     fn what_is_summed_up_is_read_by_indexes() {
-        let steps = plan(&living_statement(["a", "b"].into_iter())).concat();
-        assert!(steps.contains("COVERING INDEX subscriptions_living"), "{steps}");
+        let steps = plan(&living_statement(vec!["a", "b"])).concat();
+        assert!(
+            steps.contains("COVERING INDEX subscriptions_living"),
+            "{steps}"
+        );
     }
 }

@@ -74,7 +74,9 @@ fn page_of(scope: &str, filter: &AuditFilter, page: &PageRequest) -> Statement {
         statement.part(" AND actor = ").value(actor.as_str());
     }
     if let Some(action) = &filter.action {
-        statement.part(" AND action LIKE ").value(beginning_with(action));
+        statement
+            .part(" AND action LIKE ")
+            .value(beginning_with(action));
         statement.part(" ESCAPE '\\'");
     }
     if let Some(kind) = &filter.entity_kind {

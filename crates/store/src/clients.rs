@@ -251,7 +251,12 @@ pub(crate) fn living(owned: &OwnedClient) -> Result<(), ActError> {
 }
 
 /// Tells the audit log what was done to a client or a secret of it.
-pub(crate) fn note(act: &mut Act, what: (&'static str, &'static str), id: &str, told: (&OwnedClient, Value)) {
+pub(crate) fn note(
+    act: &mut Act,
+    what: (&'static str, &'static str),
+    id: &str,
+    told: (&OwnedClient, Value),
+) {
     let (action, kind) = what;
     let (owned, detail) = told;
     act.note(&Note {

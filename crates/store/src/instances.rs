@@ -310,6 +310,38 @@ impl Store {
         Ok(instance)
     }
 
+    /// The instance, when an organization within reach provides its API or may select it.
+    ///
+    /// # Errors
+    /// [`ActError`]: `NotFound`.
+    pub async fn visible_instance(
+        &self,
+        authority: &Authority,
+        id: &InstanceId,
+    ) -> Result<ApiInstance, ActError> {
+        let mut connection = self.reader().await?;
+        let (instance, _) = find(&mut connection, id.as_str(), "").await?;
+        let api = instance.api_id.as_str();
+        let visible = apis::visible(&mut connection, api, scope(authority)).await?;
+        visible.ok_or(ActError::NotFound("API instance"))?;
+        Ok(instance)
+    }
+
+    /// Every instance of an API that an organization within reach provides or may select; oldest first.
+    ///
+    /// # Errors
+    /// [`ActError`]: `NotFound`.
+    pub async fn visible_instances(
+        &self,
+        authority: &Authority,
+        api: &ApiId,
+    ) -> Result<Vec<ApiInstance>, ActError> {
+        let mut connection = self.reader().await?;
+        let visible = apis::visible(&mut connection, api.as_str(), scope(authority)).await?;
+        visible.ok_or(ActError::NotFound("API"))?;
+        Ok(of_api(&mut connection, api).await?)
+    }
+
     /// Every instance of an API, for its provider; oldest first.
     ///
     /// # Errors

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use portcullis_core::{
-    ids::OrganizationId,
     organization::{Organization, OrganizationState},
     permissions::Authority,
 };
@@ -54,7 +53,9 @@ fn page_of(scope: &str, filter: &OrganizationFilter, page: &PageRequest) -> Stat
         statement.part(" AND state = ").value(state.as_str());
     }
     if let Some(search) = &filter.search {
-        statement.part(" AND (name_key LIKE ").value(containing(search));
+        statement
+            .part(" AND (name_key LIKE ")
+            .value(containing(search));
         statement.part(" ESCAPE '\\' OR id = ").value(search.trim());
         statement.part(")");
     }
@@ -76,11 +77,12 @@ impl Store {
         let mut connection = self.reader().await?;
         let statement = page_of(scope(authority), &filter, &page);
         let rows = statement.fetch(&mut connection).await?;
-        let mut namespaces = Statement::new(
-            "SELECT organization_id, namespace FROM organization_namespaces",
-        );
+        let mut namespaces =
+            Statement::new("SELECT organization_id, namespace FROM organization_namespaces");
         let ids = ids_of(&rows, "organizations")?;
-        namespaces.part(" WHERE organization_id IN ").list(ids.iter().map(String::as_str));
+        namespaces
+            .part(" WHERE organization_id IN ")
+            .list(ids.iter().map(String::as_str));
         let mut of: HashMap<String, Vec<String>> = HashMap::new();
         for row in &namespaces.fetch(&mut connection).await? {
             let columns = Columns::of(row, "organization_namespaces");
@@ -91,7 +93,10 @@ impl Store {
         for (row, id) in rows.iter().zip(&ids) {
             let mut own = of.remove(id).unwrap_or_default();
             own.sort();
-            items.push(organizations::of_row(&Columns::of(row, "organizations"), own)?);
+            items.push(organizations::of_row(
+                &Columns::of(row, "organizations"),
+                own,
+            )?);
         }
         Ok(Page::of(items, &page, |item| {
             (item.created_at, item.id.to_string())
@@ -132,7 +137,9 @@ async fn counts(
 ) -> Result<HashMap<String, u64>, Fault> {
     let (text, condition) = what;
     let mut statement = Statement::new(text);
-    statement.part(" WHERE organization_id IN ").list(ids.iter().copied());
+    statement
+        .part(" WHERE organization_id IN ")
+        .list(ids.iter().copied());
     statement.part(condition).part(" GROUP BY organization_id");
     let rows = statement.fetch(connection).await?;
     let read = |row| {
@@ -152,20 +159,20 @@ pub(crate) fn ids_of(
         .collect()
 }
 
-/// The names of these organizations.
+/// The names of these organizations. A list and no iterator: the compiler cannot yet see that the future of one
+/// that borrows may cross threads.
 pub(crate) async fn names(
     connection: &mut AnyConnection,
-    ids: impl IntoIterator<Item = &OrganizationId>,
+    ids: Vec<&str>,
 ) -> Result<HashMap<String, String>, Fault> {
-    let text = "SELECT id, name FROM organizations";
-    names_in(connection, text, ids.into_iter().map(OrganizationId::as_str)).await
+    names_in(connection, "SELECT id, name FROM organizations", ids).await
 }
 
 /// The names of these things; `text` selects `id` and `name` of all of them.
-pub(crate) async fn names_in<'a>(
+pub(crate) async fn names_in(
     connection: &mut AnyConnection,
     text: &'static str,
-    ids: impl IntoIterator<Item = &'a str>,
+    ids: Vec<&str>,
 ) -> Result<HashMap<String, String>, Fault> {
     let ids: BTreeSet<&str> = ids.into_iter().collect();
     if ids.is_empty() {

@@ -258,7 +258,6 @@ impl Store {
         let mut connection = self.reader().await?;
         Ok(find(&mut connection, id.as_str(), scope(authority)).await?)
     }
-
 }
 
 /// Refuses an edit of something that was edited since it was read.
@@ -423,7 +422,10 @@ pub(crate) async fn find_any(
         .iter()
         .map(|row| Columns::of(row, "organization_namespaces").owned("namespace"))
         .collect::<Result<_, _>>()?;
-    Ok(Some(of_row(&Columns::of(&row, "organizations"), namespaces)?))
+    Ok(Some(of_row(
+        &Columns::of(&row, "organizations"),
+        namespaces,
+    )?))
 }
 
 /// Reads the columns that [`find_any`] selects.

@@ -103,13 +103,20 @@ fn rotated_before(
     first: &str,
     now: Timestamp,
 ) -> Result<RotatedSecret, ActError> {
-    let (made, others): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|secret| secret.id.as_str() == first);
-    let info = made.into_iter().next().ok_or(ActError::NotFound("secret"))?;
+    let (made, others): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|secret| secret.id.as_str() == first);
+    let info = made
+        .into_iter()
+        .next()
+        .ok_or(ActError::NotFound("secret"))?;
     Ok(RotatedSecret {
         info,
         secret: None,
-        others: others.into_iter().filter(|secret| is_live(secret, now)).collect(),
+        others: others
+            .into_iter()
+            .filter(|secret| is_live(secret, now))
+            .collect(),
     })
 }
 
@@ -137,7 +144,11 @@ async fn end_others(
         return Err(ActError::conflict("too_many_secrets", detail).into());
     }
     for (at, secret) in live.iter().enumerate() {
-        let end = if at < surplus { now } else { now + rotation.overlap };
+        let end = if at < surplus {
+            now
+        } else {
+            now + rotation.overlap
+        };
         let end = secret.expires_at.map_or(end, |own| own.min(end));
         sqlx::query("UPDATE client_secrets SET expires_at_us = $2 WHERE id = $1")
             .bind(secret.id.as_str())

@@ -118,8 +118,7 @@ impl Statement {
 
     /// Its rows.
     pub(crate) async fn fetch(&self, connection: &mut AnyConnection) -> Result<Vec<AnyRow>, Fault> {
-        let mut query =
-            sqlx::query(AssertSqlSafe(self.text.clone())).persistent(!self.has_list);
+        let mut query = sqlx::query(AssertSqlSafe(self.text.clone())).persistent(!self.has_list);
         for value in &self.values {
             query = match value {
                 Value::Text(text) => query.bind(text.clone()),
@@ -185,7 +184,9 @@ pub(crate) mod plans {
                 ..statement.clone()
             };
             let rows = explained.fetch(&mut connection).await.unwrap();
-            rows.iter().map(|row| row.get::<String, _>("detail")).collect()
+            rows.iter()
+                .map(|row| row.get::<String, _>("detail"))
+                .collect()
         })
     }
 

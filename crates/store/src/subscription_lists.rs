@@ -69,7 +69,9 @@ impl Asked<'_> {
             self.conditions(&mut statement);
             if !self.scope.is_empty() {
                 statement.part(" AND (organization_id = ").value(self.scope);
-                statement.part(" OR owner_organization_id = ").value(self.scope);
+                statement
+                    .part(" OR owner_organization_id = ")
+                    .value(self.scope);
                 statement.part(")");
             }
         } else {
@@ -99,7 +101,9 @@ impl Asked<'_> {
             statement.part(" AND app_id = ").value(app.as_str());
         }
         if let Some(buyer) = &filter.organization_id {
-            statement.part(" AND organization_id = ").value(buyer.as_str());
+            statement
+                .part(" AND organization_id = ")
+                .value(buyer.as_str());
         }
         match filter.states.as_slice() {
             [] => {}
@@ -115,10 +119,16 @@ impl Asked<'_> {
         if let Some(search) = &filter.search {
             let pattern = containing(search);
             statement.part(" AND (id = ").value(search.trim());
-            statement.part(" OR app_id IN (").part("SELECT id FROM apps");
-            statement.part(" WHERE name_key LIKE ").value(pattern.clone());
+            statement
+                .part(" OR app_id IN (")
+                .part("SELECT id FROM apps");
+            statement
+                .part(" WHERE name_key LIKE ")
+                .value(pattern.clone());
             statement.part(" ESCAPE '\\') OR organization_id IN (");
-            statement.part("SELECT id FROM organizations").part(" WHERE name_key LIKE ");
+            statement
+                .part("SELECT id FROM organizations")
+                .part(" WHERE name_key LIKE ");
             statement.value(pattern).part(" ESCAPE '\\'))");
         }
     }
@@ -162,12 +172,16 @@ impl Store {
         of: &[Subscription],
     ) -> Result<Vec<SubscriptionSummary>, ActError> {
         let mut connection = self.reader().await?;
-        let apps = of.iter().filter_map(|item| item.app_id.as_ref()).map(AppId::as_str);
+        let apps = of.iter().filter_map(|item| item.app_id.as_ref());
+        let apps = apps.map(AppId::as_str).collect();
         let apps = names_in(&mut connection, "SELECT id, name FROM apps", apps).await?;
-        let apis = of.iter().filter_map(|item| item.api_id.as_ref()).map(ApiId::as_str);
+        let apis = of.iter().filter_map(|item| item.api_id.as_ref());
+        let apis = apis.map(ApiId::as_str).collect();
         let apis = names_in(&mut connection, "SELECT id, name FROM apis", apis).await?;
         let mut owners = Statement::new("SELECT id, owner_organization_id FROM subscriptions");
-        owners.part(" WHERE id IN ").list(of.iter().map(|item| item.id.as_str()));
+        owners
+            .part(" WHERE id IN ")
+            .list(of.iter().map(|item| item.id.as_str()));
         let mut owner_of = std::collections::HashMap::new();
         for row in &owners.fetch(&mut connection).await? {
             let columns = Columns::of(row, "subscriptions");
@@ -175,9 +189,12 @@ impl Store {
             owner_of.insert(columns.owned("id")?, owner);
         }
         let buyers = of.iter().map(|item| &item.organization_id);
-        let organizations = names(&mut connection, buyers.chain(owner_of.values())).await?;
+        let everybody = buyers.chain(owner_of.values()).map(OrganizationId::as_str);
+        let organizations = names(&mut connection, everybody.collect()).await?;
         let summary = |item: &Subscription| {
-            let owner = owner_of.get(item.id.as_str()).unwrap_or(&item.organization_id);
+            let owner = owner_of
+                .get(item.id.as_str())
+                .unwrap_or(&item.organization_id);
             SubscriptionSummary {
                 organization_name: named(&organizations, item.organization_id.as_str()),
                 owner_organization_id: owner.clone(),
@@ -204,7 +221,10 @@ impl Store {
             let columns = Columns::of(row, "subscriptions");
             Ok(columns.id("id", SubscriptionId::parse)?)
         };
-        rows.iter().map(read).collect::<Result<_, Fault>>().map_err(ActError::from)
+        rows.iter()
+            .map(read)
+            .collect::<Result<_, Fault>>()
+            .map_err(ActError::from)
     }
 }
 
@@ -282,7 +302,10 @@ mod tests {
         let all = steps.concat();
         assert!(all.contains("subscriptions_of_buyer"), "{all}");
         assert!(all.contains("subscriptions_of_owner"), "{all}");
-        assert!(!steps.iter().any(|step| step == "SCAN subscriptions"), "{all}");
+        assert!(
+            !steps.iter().any(|step| step == "SCAN subscriptions"),
+            "{all}"
+        );
     }
 
     #[test]

@@ -7,9 +7,10 @@ use axum::{
 };
 use portcullis_core::{
     api::{Api as CoreApi, Visibility},
+    catalog::{ApiDetails, CATEGORIES_MAX, CATEGORY_CHARACTERS_MAX},
     ids::{ApiId, OrganizationId},
 };
-use portcullis_store::{ActError, Acted, ApiPatch, NewApi};
+use portcullis_store::{ActError, Acted, ApiFilter, ApiPatch, NewApi};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -23,13 +24,17 @@ use crate::{
     caller::Caller,
     effect::{Done, Gone, WaitParams, created, done},
     error::RegistryError,
-    findings::Findings,
-    params::{Id, Idempotency, Ids, IfMatch, Listed, Params, page_request, with_etag},
+    findings::{Findings, sentence},
+    params::{
+        Id, Idempotency, Ids, IfMatch, Include, IncludeParams, Listed, OrderParam, Params,
+        page_request, search, with_etag,
+    },
     rules,
 };
 
 const NAME_CHARACTERS_MAX: usize = 100;
 const DESCRIPTION_CHARACTERS_MAX: usize = 10_000;
+const LINE_CHARACTERS_MAX: usize = 200;
 const SHARES_MAX: usize = 1_000;
 
 /// Which APIs, and which page of them.
@@ -42,13 +47,26 @@ pub(crate) struct ListParams {
     organization_id: Option<String>,
     /// Of this provider alone.
     provider_id: Option<String>,
+    /// `public` or `private` ones alone.
+    visibility: Option<String>,
+    /// Filed under this.
+    category: Option<String>,
+    /// Whose name contains this, whatever its case, or whose identifier or (of one's own) Client ID it is.
+    q: Option<String>,
+    /// In which order: `oldest` (the default) or `newest` comes first.
+    #[serde(default)]
+    #[param(inline)]
+    order: OrderParam,
+    /// `summary` adds names and counts of what hangs together with each.
+    #[param(inline)]
+    include: Option<Include>,
     /// How many entries at most; 1 to 500, 50 when left out.
     limit: Option<u32>,
     /// `next` of the page before.
     after: Option<String>,
 }
 
-/// APIs that an organization provides or may select, oldest first.
+/// APIs that an organization provides or may select.
 #[utoipa::path(get, path = "/v1/apis", tag = "apis", params(ListParams),
     responses((status = 200, body = Listed<Api>)))]
 pub(crate) async fn list(
@@ -59,11 +77,33 @@ pub(crate) async fn list(
     let provider = named_organization(params.provider_id.as_deref())?;
     let authority = caller.list_authority(organization.as_ref())?;
     let page = page_request(params.limit, params.after.as_deref())?;
-    let page = caller
-        .store
-        .apis(&authority, provider.as_ref(), page)
-        .await?;
-    Ok(Json(Listed::seen(page, |api| seen_by(&caller, api))))
+    let seen = params.visibility.as_deref().map(visibility).transpose();
+    let seen = seen.map_err(|reason| RegistryError::invalid("visibility", sentence(reason)))?;
+    let filter = ApiFilter {
+        provider,
+        visibility: seen,
+        category: named_category(params.category)?,
+        search: search(params.q.as_deref())?,
+        order: params.order.into(),
+    };
+    let page = caller.store.apis(&authority, filter, page).await?;
+    let summaries = match params.include {
+        Some(Include::Summary) => caller.store.api_summaries(&authority, &page.items).await?,
+        None => Vec::new(),
+    };
+    let mut listed = Listed::seen(page, |api| seen_by(&caller, api));
+    for (item, summary) in listed.items.iter_mut().zip(&summaries) {
+        item.summary = Some(summary.into());
+    }
+    Ok(Json(listed))
+}
+
+/// The category that a filter names. One that nothing can be filed under is refused.
+pub(crate) fn named_category(text: Option<String>) -> Result<Option<String>, RegistryError> {
+    let line = text.map(|text| rules::optional_line(&text, CATEGORY_CHARACTERS_MAX));
+    let line = line.transpose();
+    let line = line.map_err(|reason| RegistryError::invalid("category", sentence(&reason)))?;
+    Ok(line.filter(|line| !line.is_empty()))
 }
 
 /// The API as this caller may see it.
@@ -75,7 +115,7 @@ fn seen_by(caller: &Caller, api: &CoreApi) -> Api {
     }
 }
 
-fn is_provider(caller: &Caller, api: &CoreApi) -> bool {
+pub(crate) fn is_provider(caller: &Caller, api: &CoreApi) -> bool {
     caller.actor().is_operator()
         || caller
             .memberships()
@@ -84,7 +124,7 @@ fn is_provider(caller: &Caller, api: &CoreApi) -> bool {
 }
 
 /// The API, when the caller may select or read it.
-async fn readable(caller: &Caller, id: &ApiId) -> Result<CoreApi, RegistryError> {
+pub(crate) async fn readable(caller: &Caller, id: &ApiId) -> Result<CoreApi, RegistryError> {
     let store = &caller.store;
     let read = |authority| async move { store.api(&authority, id).await };
     caller.find("API", read).await
@@ -115,6 +155,41 @@ pub(crate) struct NewInput {
     description: String,
     /// `private` (the default) or `public`.
     visibility: Option<String>,
+    /// At most ten; left out, the tags of its first specification.
+    #[serde(default)]
+    categories: Vec<String>,
+    /// Whom to write to, or empty.
+    #[serde(default)]
+    support_email: String,
+    /// Whom to call, or empty.
+    #[serde(default)]
+    support_phone: String,
+    /// A URL, or empty.
+    #[serde(default)]
+    support_website: String,
+    /// A URL, or empty.
+    #[serde(default)]
+    documentation_url: String,
+}
+
+/// Categories, each once.
+fn categories(texts: &[String], findings: &mut Findings) -> Option<Vec<String>> {
+    if findings.too_many("categories", texts, CATEGORIES_MAX) {
+        return None;
+    }
+    let check = |(at, text): (usize, &String)| {
+        let category = rules::name(text, CATEGORY_CHARACTERS_MAX);
+        findings.take(&format!("categories[{at}]"), category)
+    };
+    let checked: Vec<Option<String>> = texts.iter().enumerate().map(check).collect();
+    let mut categories = checked.into_iter().collect::<Option<Vec<String>>>()?;
+    categories.sort();
+    categories.dedup();
+    Some(categories)
+}
+
+fn phone(text: &str) -> Result<String, String> {
+    rules::optional_line(text, LINE_CHARACTERS_MAX)
 }
 
 fn visibility(text: &str) -> Result<Visibility, &'static str> {
@@ -132,12 +207,27 @@ impl Input for NewInput {
         let description = rules::text(&self.description, DESCRIPTION_CHARACTERS_MAX);
         let description = findings.take("description", description);
         let visible = findings.take_some("visibility", self.visibility, |text| visibility(&text));
+        let email = rules::optional_email(&self.support_email);
+        let support_email = findings.take("support_email", email);
+        let support_phone = findings.take("support_phone", phone(&self.support_phone));
+        let website = rules::website(&self.support_website);
+        let support_website = findings.take("support_website", website);
+        let documentation = rules::website(&self.documentation_url);
+        let documentation_url = findings.take("documentation_url", documentation);
+        let categories = categories(&self.categories, findings);
         Some(NewApi {
             id: id?,
             organization_id: organization_id?,
             name: name?,
             description: description?,
             visibility: visible?.unwrap_or(Visibility::Private),
+            details: ApiDetails {
+                categories: categories?,
+                support_email: support_email?,
+                support_phone: support_phone?,
+                support_website: support_website?,
+                documentation_url: documentation_url?,
+            },
             credentials: None,
         })
     }
@@ -186,11 +276,28 @@ pub(crate) async fn create(
 
 /// An API that the caller provides or may select.
 #[utoipa::path(get, path = "/v1/apis/{api_id}", tag = "apis",
-    params(("api_id" = String, Path)), responses((status = 200, body = Api)))]
-pub(crate) async fn get(caller: Caller, Id(id): Id<ApiId>) -> Result<Response, RegistryError> {
-    let api = readable(&caller, &id).await?;
-    let body = Json(seen_by(&caller, &api));
-    Ok(with_etag(body.into_response(), api.version))
+    params(("api_id" = String, Path), IncludeParams), responses((status = 200, body = Api)))]
+pub(crate) async fn get(
+    caller: Caller,
+    Id(id): Id<ApiId>,
+    Params(params): Params<IncludeParams>,
+) -> Result<Response, RegistryError> {
+    let (store, id) = (&caller.store, &id);
+    let read = |authority| async move {
+        let api = store.api(&authority, id).await?;
+        let summaries = match params.include {
+            Some(Include::Summary) => {
+                let of = std::slice::from_ref(&api);
+                store.api_summaries(&authority, of).await?
+            }
+            None => Vec::new(),
+        };
+        Ok((api, summaries))
+    };
+    let (api, summaries) = caller.find("API", read).await?;
+    let mut body = seen_by(&caller, &api);
+    body.summary = summaries.first().map(Into::into);
+    Ok(with_etag(Json(body).into_response(), api.version))
 }
 
 /// What is to be changed; members left out stay as they are.
@@ -203,6 +310,12 @@ pub(crate) struct PatchInput {
     visibility: Option<String>,
     /// Organizations a private API is shared with: all of them.
     shared_with: Option<Vec<String>>,
+    /// At most ten: all of them.
+    categories: Option<Vec<String>>,
+    support_email: Option<String>,
+    support_phone: Option<String>,
+    support_website: Option<String>,
+    documentation_url: Option<String>,
 }
 
 impl Input for PatchInput {
@@ -214,6 +327,17 @@ impl Input for PatchInput {
         let name = findings.take_some("name", self.name, name);
         let description = findings.take_some("description", self.description, description);
         let visible = findings.take_some("visibility", self.visibility, |text| visibility(&text));
+        let email = |text: String| rules::optional_email(&text);
+        let support_email = findings.take_some("support_email", self.support_email, email);
+        let line = |text: String| phone(&text);
+        let support_phone = findings.take_some("support_phone", self.support_phone, line);
+        let url = |text: String| rules::website(&text);
+        let support_website = findings.take_some("support_website", self.support_website, url);
+        let documentation = findings.take_some("documentation_url", self.documentation_url, url);
+        let categories = match self.categories {
+            Some(texts) => categories(&texts, findings).map(Some),
+            None => Some(None),
+        };
         let mut ids = Vec::new();
         let shared_with = self.shared_with.as_deref().unwrap_or_default();
         if findings.too_many("shared_with", shared_with, SHARES_MAX) {
@@ -230,6 +354,11 @@ impl Input for PatchInput {
             description: description?,
             visibility: visible?,
             shared_with: self.shared_with.map(|_| ids),
+            categories: categories?,
+            support_email: support_email?,
+            support_phone: support_phone?,
+            support_website: support_website?,
+            documentation_url: documentation?,
         })
     }
 }

@@ -9,11 +9,11 @@ use portcullis_core::{
     app::{APP_DESCRIPTION_CHARACTERS_MAX, APP_NAME_CHARACTERS_MAX, App as CoreApp, AppState},
     ids::{ApiId, AppId, OrganizationId},
 };
-use portcullis_store::{Acted, AppPatch, NewApp};
+use portcullis_store::{Acted, AppFilter, AppPatch, NewApp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::wire::{App, Secret};
+use super::wire::{App, CallsSummary, Secret, SelectedApi};
 use crate::{
     RegistryState,
     body::{Body, Input},
@@ -21,10 +21,14 @@ use crate::{
     effect::{Done, WaitParams, created, done},
     error::RegistryError,
     findings::Findings,
-    params::{Id, Idempotency, IfMatch, Listed, Params, page_request, with_etag},
+    params::{
+        Id, Idempotency, IfMatch, Include, IncludeParams, Listed, OrderParam, Params, page_request,
+        search, states, with_etag,
+    },
     rules,
 };
 
+const HOUR_US: i64 = 3_600_000_000;
 /// Most APIs of an app.
 const APIS_MAX: usize = 500;
 
@@ -35,13 +39,24 @@ const APIS_MAX: usize = 500;
 pub(crate) struct ListParams {
     /// The owner; may be left out by operators, and by members of one organization alone.
     organization_id: Option<String>,
+    /// Whose name contains this, whatever its case, or whose identifier or API Key it is.
+    q: Option<String>,
+    /// In one of these states, separated by commas: `enabled`, `disabled`, `deleted`.
+    state: Option<String>,
+    /// `oldest` (the default) or `newest` comes first.
+    #[serde(default)]
+    #[param(inline)]
+    order: OrderParam,
+    /// `summary` adds names and counts of what hangs together with each.
+    #[param(inline)]
+    include: Option<Include>,
     /// How many entries at most; 1 to 500, 50 when left out.
     limit: Option<u32>,
     /// `next` of the page before.
     after: Option<String>,
 }
 
-/// Apps of an organization, oldest first; deleted ones stay in the list.
+/// Apps of an organization; deleted ones stay in the list.
 #[utoipa::path(get, path = "/v1/apps", tag = "apps", params(ListParams),
     responses((status = 200, body = Listed<App>)))]
 pub(crate) async fn list(
@@ -51,11 +66,23 @@ pub(crate) async fn list(
     let organization = named_organization(params.organization_id.as_deref())?;
     let authority = caller.list_authority(organization.as_ref())?;
     let page = page_request(params.limit, params.after.as_deref())?;
-    let page = caller
-        .store
-        .apps(&authority, organization.as_ref(), page)
-        .await?;
-    Ok(Json(Listed::of(page)))
+    let words = "enabled, disabled or deleted";
+    let filter = AppFilter {
+        organization_id: organization,
+        states: states(params.state.as_deref(), AppState::parse, words)?,
+        search: search(params.q.as_deref())?,
+        order: params.order.into(),
+    };
+    let page = caller.store.apps(&authority, filter, page).await?;
+    let summaries = match params.include {
+        Some(Include::Summary) => caller.store.app_summaries(&authority, &page.items).await?,
+        None => Vec::new(),
+    };
+    let mut listed = Listed::<App>::of(page);
+    for (item, summary) in listed.items.iter_mut().zip(&summaries) {
+        item.summary = Some(summary.into());
+    }
+    Ok(Json(listed))
 }
 
 /// The organization that a filter names; text that can be no identifier names none.
@@ -181,11 +208,50 @@ pub(crate) async fn readable(caller: &Caller, id: &AppId) -> Result<CoreApp, Reg
 
 /// An app.
 #[utoipa::path(get, path = "/v1/apps/{app_id}", tag = "apps",
-    params(("app_id" = String, Path)), responses((status = 200, body = App)))]
-pub(crate) async fn get(caller: Caller, Id(id): Id<AppId>) -> Result<Response, RegistryError> {
+    params(("app_id" = String, Path), IncludeParams), responses((status = 200, body = App)))]
+pub(crate) async fn get(
+    caller: Caller,
+    Id(id): Id<AppId>,
+    Params(params): Params<IncludeParams>,
+) -> Result<Response, RegistryError> {
     let app = readable(&caller, &id).await?;
-    let body = Json(App::from(&app));
-    Ok(with_etag(body.into_response(), app.version))
+    let version = app.version;
+    let mut body = App::from(&app);
+    if params.include == Some(Include::Summary) {
+        let authority = caller.authority(&app.organization_id)?;
+        let summaries = caller.store.app_summaries(&authority, &[app]).await?;
+        body.summary = summaries.first().map(Into::into);
+    }
+    Ok(with_etag(Json(body).into_response(), version))
+}
+
+/// The APIs that an app selected, by name, each with its provider and the gateway paths of its instances.
+#[utoipa::path(get, path = "/v1/apps/{app_id}/apis", tag = "apps",
+    params(("app_id" = String, Path)), responses((status = 200, body = Listed<SelectedApi>)))]
+pub(crate) async fn apis(
+    caller: Caller,
+    Id(id): Id<AppId>,
+) -> Result<Json<Listed<SelectedApi>>, RegistryError> {
+    let (store, id) = (&caller.store, &id);
+    let read = |authority| async move { store.selected_apis(&authority, id).await };
+    let selected = caller.find("app", read).await?;
+    Ok(Json(Listed::whole(&selected)))
+}
+
+/// When the gateway first and last saw a call of an app, and how many there were in the last 24 hours. Calls it
+/// refused count, once it knew the app.
+#[utoipa::path(get, path = "/v1/apps/{app_id}/calls_summary", tag = "apps",
+    params(("app_id" = String, Path)), responses((status = 200, body = CallsSummary)))]
+pub(crate) async fn calls_summary(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Id(id): Id<AppId>,
+) -> Result<Json<CallsSummary>, RegistryError> {
+    let hour = state.clock.now().as_us().div_euclid(HOUR_US);
+    let (store, id) = (&caller.store, &id);
+    let read = |authority| async move { store.calls_summary(&authority, id, hour - 23).await };
+    let summary = caller.find("app", read).await?;
+    Ok(Json(CallsSummary::from(&summary)))
 }
 
 /// What is to be changed; members left out stay as they are.
@@ -196,7 +262,8 @@ pub(crate) struct PatchInput {
     description: Option<String>,
     website: Option<String>,
     callback_url: Option<String>,
-    /// Selected APIs: the connections of living subscriptions follow.
+    /// Selected APIs, all of them. One that is added is connected in every living subscription; none is taken
+    /// away while a customer's subscription lives, and never the last.
     apis: Option<Vec<String>>,
 }
 

@@ -13,16 +13,19 @@ use portcullis_core::{
     api::{Api as CoreApi, ApiInstance, Simulation},
     ids::{ApiId, InstanceId},
 };
-use portcullis_store::{Acted, InstancePatch, NewInstance};
+use portcullis_store::{Acted, InstancePatch, NewInstance, Remains};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{apis::provided, wire::Instance};
+use super::{
+    apis::{is_provider, provided},
+    wire::Instance,
+};
 use crate::{
     RegistryState,
     body::Body,
     caller::Caller,
-    effect::{Done, Gone, WaitParams, created, done},
+    effect::{Done, WaitParams, created, done},
     error::RegistryError,
     findings::Findings,
     params::{Id, Idempotency, Ids, IfMatch, Listed, Params, with_etag},
@@ -30,17 +33,53 @@ use crate::{
     targets,
 };
 
-/// Every instance of an API, for its provider; oldest first.
+/// Every instance of an API that the caller provides or may select; oldest first.
 #[utoipa::path(get, path = "/v1/apis/{api_id}/instances", tag = "instances",
     params(("api_id" = String, Path)), responses((status = 200, body = Listed<Instance>)))]
 pub(crate) async fn list(
     caller: Caller,
     Id(id): Id<ApiId>,
 ) -> Result<Json<Listed<Instance>>, RegistryError> {
-    let api = provided(&caller, &id).await?;
-    let authority = caller.authority(&api.organization_id)?;
-    let instances = caller.store.instances(&authority, &id).await?;
-    Ok(Json(Listed::whole(&instances)))
+    let (store, id) = (&caller.store, &id);
+    let read = |authority| async move {
+        let api = store.api(&authority, id).await?;
+        let instances = store.visible_instances(&authority, id).await?;
+        Ok((api, instances))
+    };
+    let (api, instances) = caller.find("API", read).await?;
+    let seen = |instance| seen_by(&caller, &api, instance);
+    Ok(Json(Listed {
+        items: instances.iter().map(seen).collect(),
+        next: None,
+    }))
+}
+
+/// The instance as this caller may see it.
+fn seen_by(caller: &Caller, api: &CoreApi, instance: &ApiInstance) -> Instance {
+    if is_provider(caller, api) {
+        Instance::whole(instance)
+    } else {
+        Instance::public(instance)
+    }
+}
+
+/// The instance and its API, when the caller provides the API or may select it.
+async fn visible(
+    caller: &Caller,
+    (api, id): (&ApiId, &InstanceId),
+) -> Result<(CoreApi, ApiInstance), RegistryError> {
+    let store = &caller.store;
+    let read = |authority| async move {
+        let found = store.api(&authority, api).await?;
+        let instance = store.visible_instance(&authority, id).await?;
+        Ok((found, instance))
+    };
+    let (found, instance) = caller.find("instance", read).await?;
+    if instance.api_id == found.id {
+        Ok((found, instance))
+    } else {
+        Err(RegistryError::NotFound("instance"))
+    }
 }
 
 /// An instance, and what its provider should know although it is allowed.
@@ -168,12 +207,14 @@ fn complete(
     findings: &mut Findings,
 ) -> Option<NewInstance> {
     let (mut spec_path, mut spec_version, mut simulations) = (None, None, Vec::new());
+    let mut categories = Vec::new();
     // Of a specification that was refused, nothing is known to be missing.
     let readable = input.spec.is_none() || spec.is_some();
     if let Some(spec) = spec {
         spec_path = spec.base_path;
         spec_version = Some(spec.version);
         simulations = spec.simulations;
+        categories = spec.categories;
     }
     let base_path = input.base_path.or(spec_path);
     if base_path.is_none() && readable {
@@ -199,6 +240,8 @@ fn complete(
         policy: input.policy,
         spec: input.spec,
         simulations,
+        listing: input.listing,
+        categories,
     })
 }
 
@@ -224,9 +267,8 @@ pub(crate) async fn get(
     caller: Caller,
     Ids(api, id): Ids<ApiId, InstanceId>,
 ) -> Result<Response, RegistryError> {
-    let api = provided(&caller, &api).await?;
-    let instance = readable(&caller, &api, &id).await?;
-    let body = Json(Instance::from(&instance));
+    let (api, instance) = visible(&caller, (&api, &id)).await?;
+    let body = Json(seen_by(&caller, &api, &instance));
     Ok(with_etag(body.into_response(), instance.edit_version))
 }
 
@@ -238,8 +280,7 @@ pub(crate) async fn spec(
     caller: Caller,
     Ids(api, id): Ids<ApiId, InstanceId>,
 ) -> Result<Response, RegistryError> {
-    let api = provided(&caller, &api).await?;
-    let instance = readable(&caller, &api, &id).await?;
+    let (_, instance) = visible(&caller, (&api, &id)).await?;
     let text = instance
         .spec
         .ok_or(RegistryError::NotFound("specification"))?;
@@ -292,6 +333,8 @@ pub(crate) async fn update(
         policy: policy_changes.then(|| patch.policy.applied_to(&instance.policy)),
         spec: patch.spec,
         simulations,
+        lifecycle: patch.lifecycle,
+        show_in_directory: patch.show_in_directory,
     };
     let acted = caller
         .store
@@ -302,10 +345,18 @@ pub(crate) async fn update(
     Ok(with_etag(done(&state, acted, wait.wait).await, version))
 }
 
-/// Deletes an instance: its gateway path answers no more.
+/// What became of an API with one of its instances.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeletedInstance {
+    /// Whether that was the last: the API is gone with it, for good.
+    pub api_deleted: bool,
+}
+
+/// Deletes an instance: its gateway path answers no more. With its last instance the API itself is deleted, for
+/// good; the answer says so.
 #[utoipa::path(delete, path = "/v1/apis/{api_id}/instances/{instance_id}", tag = "instances",
     params(("api_id" = String, Path), ("instance_id" = String, Path), WaitParams),
-    responses((status = 200, body = Done<Gone>)))]
+    responses((status = 200, body = Done<DeletedInstance>)))]
 pub(crate) async fn delete(
     State(state): State<RegistryState>,
     caller: Caller,
@@ -317,7 +368,9 @@ pub(crate) async fn delete(
     let authority = caller.authority(&api.organization_id)?;
     let acted = caller.store.delete_instance(&authority, &id).await?;
     let acted = Acted {
-        value: Gone {},
+        value: DeletedInstance {
+            api_deleted: acted.value == Remains::Nothing,
+        },
         seq: acted.seq,
     };
     Ok(done(&state, acted, wait.wait).await)
@@ -326,7 +379,7 @@ pub(crate) async fn delete(
 fn with_warnings(acted: &Acted<ApiInstance>, warnings: Vec<String>) -> Acted<InstanceWithWarnings> {
     Acted {
         value: InstanceWithWarnings {
-            instance: Instance::from(&acted.value),
+            instance: Instance::whole(&acted.value),
             warnings,
         },
         seq: acted.seq,

@@ -8,12 +8,14 @@ use axum::{
 use portcullis_core::{
     api::check_namespace,
     ids::OrganizationId,
-    organization::OrganizationState,
+    organization::{Organization as CoreOrganization, OrganizationState},
     permissions::{Action, may},
 };
-use portcullis_store::{Acted, NewOrganization, OrganizationPatch};
+use portcullis_store::{
+    Acted, NewOrganization, Order, OrganizationFilter, OrganizationPatch, Page, PageRequest,
+};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::wire::Organization;
 use crate::{
@@ -23,7 +25,10 @@ use crate::{
     effect::{Done, WaitParams, created, done},
     error::RegistryError,
     findings::Findings,
-    params::{Id, Idempotency, IfMatch, Listed, PageParams, Params, page_request, with_etag},
+    params::{
+        Id, Idempotency, IfMatch, Include, Listed, OrderParam, Params, page_request, search,
+        states, with_etag,
+    },
     rules,
 };
 
@@ -31,28 +36,86 @@ pub(crate) const NAME_CHARACTERS_MAX: usize = 100;
 const LINE_CHARACTERS_MAX: usize = 200;
 const NAMESPACES_MAX: usize = 50;
 
-/// Organizations of the caller; for operators every one, oldest first.
-#[utoipa::path(get, path = "/v1/organizations", tag = "organizations", params(PageParams),
+/// Which organizations, and which page of them.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListParams {
+    /// Whose name contains this, whatever its case, or whose identifier it is.
+    q: Option<String>,
+    /// In this state: `active` or `suspended`.
+    state: Option<String>,
+    /// `oldest` (the default) or `newest` comes first.
+    #[serde(default)]
+    #[param(inline)]
+    order: OrderParam,
+    /// `summary` adds counts of what hangs together with each.
+    #[param(inline)]
+    include: Option<Include>,
+    /// How many entries at most; 1 to 500, 50 when left out.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
+/// Organizations of the caller; for operators every one.
+#[utoipa::path(get, path = "/v1/organizations", tag = "organizations", params(ListParams),
     responses((status = 200, body = Listed<Organization>)))]
 pub(crate) async fn list(
     caller: Caller,
-    Params(params): Params<PageParams>,
+    Params(params): Params<ListParams>,
 ) -> Result<Json<Listed<Organization>>, RegistryError> {
     let page = page_request(params.limit, params.after.as_deref())?;
-    if caller.actor().is_operator() {
-        let page = caller
-            .store
-            .organizations(&caller.own_authority()?, page)
-            .await?;
-        return Ok(Json(Listed::of(page)));
+    let words = "active or suspended";
+    let states = states(params.state.as_deref(), OrganizationState::parse, words)?;
+    let filter = OrganizationFilter {
+        state: states.into_iter().next(),
+        search: search(params.q.as_deref())?,
+        order: params.order.into(),
+    };
+    let page = found(&caller, filter, page).await?;
+    let summaries = match params.include {
+        Some(Include::Summary) => {
+            let authority = caller.own_authority()?;
+            let store = &caller.store;
+            store
+                .organization_summaries(&authority, &page.items)
+                .await?
+        }
+        None => Vec::new(),
+    };
+    let mut listed = Listed::<Organization>::of(page);
+    for (item, summary) in listed.items.iter_mut().zip(&summaries) {
+        item.summary = Some(summary.into());
     }
-    // A member belongs to few: they are one page.
-    let mut own = Vec::new();
+    Ok(Json(listed))
+}
+
+/// For operators a page of all that are asked for, for others those they belong to: they are few.
+async fn found(
+    caller: &Caller,
+    filter: OrganizationFilter,
+    page: PageRequest,
+) -> Result<Page<CoreOrganization>, RegistryError> {
+    if caller.actor().is_operator() {
+        let authority = caller.own_authority()?;
+        return Ok(caller.store.organizations(&authority, filter, page).await?);
+    }
+    let mut items = Vec::new();
     for (id, _) in caller.memberships() {
         let authority = may(caller.actor(), Action::Read, Some(id))?;
-        own.push(caller.store.organization(&authority, id).await?);
+        let one = PageRequest::first(1);
+        let own = caller
+            .store
+            .organizations(&authority, filter.clone(), one)
+            .await?;
+        items.extend(own.items);
     }
-    Ok(Json(Listed::whole(&own)))
+    items.sort_by_key(|item| item.created_at);
+    if filter.order == Order::Newest {
+        items.reverse();
+    }
+    Ok(Page { items, next: None })
 }
 
 /// What an organization is made of.

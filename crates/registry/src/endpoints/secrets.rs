@@ -1,11 +1,13 @@
 //! `/v1/apps/{id}/secrets` and `/v1/apis/{id}/secrets`: API Secrets and Client Secrets, and revoking tokens.
 
+use std::time::Duration;
+
 use axum::{Json, extract::State, response::Response};
 use portcullis_core::{
     clock::Timestamp,
     ids::{ApiId, AppId, ClientId, OrganizationId, SecretId},
 };
-use portcullis_store::{Acted, Compromise};
+use portcullis_store::{Acted, Compromise, IdempotencyKey, Oldest, Rotation};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,7 +19,7 @@ use crate::{
     effect::{Done, WaitParams, created, done},
     error::RegistryError,
     findings::Findings,
-    params::{Id, Ids, Listed, Params},
+    params::{Id, Idempotency, Ids, Listed, Params},
     rules,
 };
 
@@ -121,6 +123,112 @@ async fn create(
         value: CreatedSecret {
             info: Secret::from(&info),
             secret: secret.expose().to_owned(),
+        },
+        seq: acted.seq,
+    };
+    Ok(created(state, body, wait.wait, &client.path).await)
+}
+
+/// How a secret is rotated.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct RotateInput {
+    /// For how long the other secrets go on: `0s`, `1h`, `24h` (the default), `7d` or `30d`. One whose own end
+    /// comes earlier keeps it.
+    overlap: Option<String>,
+    /// What happens when two secrets are live already: `false` (the default) refuses, `true` ends the oldest at
+    /// once. With an overlap of `0s` every other secret ends at once in any case.
+    #[serde(default)]
+    replace_oldest: bool,
+}
+
+fn overlap(text: &str) -> Result<Duration, &'static str> {
+    match text {
+        "0s" => Ok(Duration::ZERO),
+        "1h" => Ok(Duration::from_hours(1)),
+        "24h" => Ok(Duration::from_hours(24)),
+        "7d" => Ok(Duration::from_hours(7 * 24)),
+        "30d" => Ok(Duration::from_hours(30 * 24)),
+        _ => Err("an overlap is 0s, 1h, 24h, 7d or 30d"),
+    }
+}
+
+impl Input for RotateInput {
+    type Checked = Rotation;
+
+    fn check(self, findings: &mut Findings) -> Option<Rotation> {
+        let overlap = findings.take_some("overlap", self.overlap, |text| overlap(&text));
+        Some(Rotation {
+            overlap: overlap?.unwrap_or(Duration::from_hours(24)),
+            oldest: if self.replace_oldest {
+                Oldest::Replaced
+            } else {
+                Oldest::Kept
+            },
+        })
+    }
+}
+
+/// What a rotation made and ended.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RotatedSecret {
+    /// The new secret as it can be shown later.
+    #[serde(flatten)]
+    pub info: Secret,
+    /// The secret itself, shown this once; `null` when an Idempotency-Key was used again.
+    pub secret: Option<String>,
+    /// The others that were live, each with its end.
+    pub others: Vec<Secret>,
+}
+
+/// Makes a new API Secret and sets an end to the others, in one act. Repeated with the same Idempotency-Key, it
+/// makes no other.
+#[utoipa::path(post, path = "/v1/apps/{app_id}/secrets/rotate", tag = "secrets",
+    params(("app_id" = String, Path), WaitParams), request_body = RotateInput,
+    responses((status = 201, body = Done<RotatedSecret>)))]
+pub(crate) async fn rotate_of_app(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Id(id): Id<AppId>,
+    Params(wait): Params<WaitParams>,
+    (Idempotency(key), Body(rotation)): (Idempotency, Body<RotateInput>),
+) -> Result<Response, RegistryError> {
+    let client = of_app(&caller, &id).await?;
+    rotate(&state, &caller, (&client, rotation, key), &wait).await
+}
+
+/// Makes a new Client Secret and sets an end to the others, in one act. Repeated with the same Idempotency-Key,
+/// it makes no other.
+#[utoipa::path(post, path = "/v1/apis/{api_id}/secrets/rotate", tag = "secrets",
+    params(("api_id" = String, Path), WaitParams), request_body = RotateInput,
+    responses((status = 201, body = Done<RotatedSecret>)))]
+pub(crate) async fn rotate_of_api(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Id(id): Id<ApiId>,
+    Params(wait): Params<WaitParams>,
+    (Idempotency(key), Body(rotation)): (Idempotency, Body<RotateInput>),
+) -> Result<Response, RegistryError> {
+    let client = of_api(&caller, &id).await?;
+    rotate(&state, &caller, (&client, rotation, key), &wait).await
+}
+
+async fn rotate(
+    state: &RegistryState,
+    caller: &Caller,
+    (client, rotation, key): (&Client, Rotation, Option<IdempotencyKey>),
+    wait: &WaitParams,
+) -> Result<Response, RegistryError> {
+    let authority = caller.authority(&client.organization)?;
+    let acted = caller
+        .store
+        .rotate_secret(&authority, &client.id, rotation, key.as_ref())
+        .await?;
+    let made = acted.value;
+    let body = Acted {
+        value: RotatedSecret {
+            info: Secret::from(&made.info),
+            secret: made.secret.map(|secret| secret.expose().to_owned()),
+            others: made.others.iter().map(Secret::from).collect(),
         },
         seq: acted.seq,
     };

@@ -26,7 +26,10 @@ use crate::{
     effect::{Done, WaitParams, created, done},
     error::RegistryError,
     findings::Findings,
-    params::{Id, Idempotency, Listed, Params, page_request, with_etag},
+    params::{
+        Id, Idempotency, Include, IncludeParams, Listed, OrderParam, Params, page_request, search,
+        states, with_etag,
+    },
     rules,
 };
 
@@ -94,15 +97,25 @@ pub(crate) struct ListParams {
     app_id: Option<String>,
     /// Of this buyer alone.
     buyer_id: Option<String>,
-    /// In this state alone.
+    /// In one of these states, separated by commas: `pending`, `active`, `suspended`, `rejected`, `cancelled`,
+    /// `deactivated`, `expired`.
     state: Option<String>,
+    /// Whose app's or buyer's name contains this, whatever its case, or whose identifier it is.
+    q: Option<String>,
+    /// In which order: `oldest` (the default) or `newest` comes first.
+    #[serde(default)]
+    #[param(inline)]
+    order: OrderParam,
+    /// `summary` adds names and counts of what hangs together with each.
+    #[param(inline)]
+    include: Option<Include>,
     /// How many entries at most; 1 to 500, 50 when left out.
     limit: Option<u32>,
     /// `next` of the page before.
     after: Option<String>,
 }
 
-/// Subscriptions that an organization or its apps have, oldest first; test subscriptions too.
+/// Subscriptions that an organization or its apps have; test subscriptions too.
 #[utoipa::path(get, path = "/v1/subscriptions", tag = "subscriptions", params(ListParams),
     responses((status = 200, body = Listed<Subscription>)))]
 pub(crate) async fn list(
@@ -117,19 +130,30 @@ pub(crate) async fn list(
     let app_id = findings.take("app_id", app_id).flatten();
     let buyer = params.buyer_id.as_deref().map(OrganizationId::parse);
     let buyer = findings.take("buyer_id", buyer.transpose()).flatten();
-    let state = findings.take_some("state", params.state, |text| {
-        SubscriptionState::parse(&text).ok_or(
-            "a state is pending, active, suspended, rejected, cancelled, deactivated or expired",
-        )
-    });
     findings.refuse()?;
+    let words = "pending, active, suspended, rejected, cancelled, deactivated or expired";
     let filter = SubscriptionFilter {
         app_id,
         organization_id: buyer,
-        state: state.flatten(),
+        states: states(params.state.as_deref(), SubscriptionState::parse, words)?,
+        search: search(params.q.as_deref())?,
+        order: params.order.into(),
     };
     let page = caller.store.subscriptions(&authority, filter, page).await?;
-    Ok(Json(Listed::of(page)))
+    let summaries = match params.include {
+        Some(Include::Summary) => {
+            let store = &caller.store;
+            store
+                .subscription_summaries(&authority, &page.items)
+                .await?
+        }
+        None => Vec::new(),
+    };
+    let mut listed = Listed::<Subscription>::of(page);
+    for (item, summary) in listed.items.iter_mut().zip(&summaries) {
+        item.summary = Some(summary.into());
+    }
+    Ok(Json(listed))
 }
 
 /// A subscription with its connections.
@@ -144,21 +168,32 @@ pub struct SubscriptionWithConnections {
 
 /// A subscription with its connections, for the organization that has it and for the owner of its app.
 #[utoipa::path(get, path = "/v1/subscriptions/{subscription_id}", tag = "subscriptions",
-    params(("subscription_id" = String, Path)),
+    params(("subscription_id" = String, Path), IncludeParams),
     responses((status = 200, body = SubscriptionWithConnections)))]
 pub(crate) async fn get(
     caller: Caller,
     Id(id): Id<SubscriptionId>,
+    Params(params): Params<IncludeParams>,
 ) -> Result<Response, RegistryError> {
     let (store, id) = (&caller.store, &id);
     let read = |authority| async move {
         let subscription = store.subscription(&authority, id).await?;
         let connections = store.connections(&authority, id).await?;
-        Ok((subscription, connections))
+        let summaries = match params.include {
+            Some(Include::Summary) => {
+                let of = std::slice::from_ref(&subscription);
+                store.subscription_summaries(&authority, of).await?
+            }
+            None => Vec::new(),
+        };
+        Ok((subscription, connections, summaries))
     };
-    let (subscription, connections) = caller.find("subscription", read).await?;
+    let (subscription, connections, summaries) = caller.find("subscription", read).await?;
     let body = SubscriptionWithConnections {
-        subscription: Subscription::from(&subscription),
+        subscription: Subscription {
+            summary: summaries.first().map(Into::into),
+            ..Subscription::from(&subscription)
+        },
         connections: connections.iter().map(Connection::from).collect(),
     };
     Ok(with_etag(Json(body).into_response(), subscription.version))

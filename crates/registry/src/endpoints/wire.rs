@@ -15,6 +15,13 @@ use utoipa::ToSchema;
 
 use crate::rules::instant_text;
 
+mod catalog;
+
+pub use catalog::{
+    ApiSummary, AppSummary, CallCounts, CallsSummary, Directory, DirectoryEntry, Facet, Facets,
+    InstanceLine, OrganizationSummary, SelectedApi, SubscriptionSummary,
+};
+
 fn optional_instant(instant: Option<Timestamp>) -> Option<String> {
     instant.map(instant_text)
 }
@@ -45,6 +52,9 @@ pub struct Organization {
     pub created_at: String,
     /// Counts edits: the `ETag`.
     pub revision: i64,
+    /// What lists tell beside it; present when it was asked for with `include=summary`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<OrganizationSummary>,
 }
 
 impl From<&CoreOrganization> for Organization {
@@ -61,6 +71,7 @@ impl From<&CoreOrganization> for Organization {
             state: of.state.as_str().to_owned(),
             created_at: instant_text(of.created_at),
             revision: of.version,
+            summary: None,
         }
     }
 }
@@ -136,6 +147,9 @@ pub struct App {
     pub created_at: String,
     /// Counts edits: the `ETag`.
     pub revision: i64,
+    /// What lists tell beside it; present when it was asked for with `include=summary`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<AppSummary>,
 }
 
 impl From<&CoreApp> for App {
@@ -153,6 +167,7 @@ impl From<&CoreApp> for App {
             state: of.state.as_str().to_owned(),
             created_at: instant_text(of.created_at),
             revision: of.version,
+            summary: None,
         }
     }
 }
@@ -209,11 +224,24 @@ pub struct Api {
     /// Organizations a private API is shared with. For the provider alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_with: Option<Vec<String>>,
+    /// What it is filed under.
+    pub categories: Vec<String>,
+    /// An address, or empty.
+    pub support_email: String,
+    /// As people write it, or empty.
+    pub support_phone: String,
+    /// A URL, or empty.
+    pub support_website: String,
+    /// A URL, or empty.
+    pub documentation_url: String,
     /// When it was made (RFC 3339).
     #[schema(format = DateTime)]
     pub created_at: String,
     /// Counts edits: the `ETag`.
     pub revision: i64,
+    /// What lists tell beside it; present when it was asked for with `include=summary`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<ApiSummary>,
 }
 
 impl Api {
@@ -227,8 +255,14 @@ impl Api {
             visibility: of.visibility.as_str().to_owned(),
             client_id: None,
             shared_with: None,
+            categories: of.details.categories.clone(),
+            support_email: of.details.support_email.clone(),
+            support_phone: of.details.support_phone.clone(),
+            support_website: of.details.support_website.clone(),
+            documentation_url: of.details.documentation_url.clone(),
             created_at: instant_text(of.created_at),
             revision: of.version,
+            summary: None,
         }
     }
 
@@ -259,18 +293,30 @@ pub struct Instance {
     pub gateway_path: String,
     /// Spec version.
     pub version: String,
-    /// Where calls go.
-    pub target_url: String,
-    /// `platform_token`: a token of ours whose `sub` is the API's Client ID.
-    pub upstream_auth: String,
-    /// `keep` or `strip`.
-    pub base_path_upstream: String,
-    /// Lifts the body limits.
-    pub streaming: bool,
-    /// Lets `Set-Cookie`, `Alt-Svc` and `Clear-Site-Data` of the provider through.
-    pub pass_origin_fields: bool,
-    /// Works here with the API's own Client ID.
-    pub test_subscription_id: String,
+    /// Where calls go. For the provider alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_url: Option<String>,
+    /// `platform_token`: a token of ours whose `sub` is the API's Client ID. For the provider alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_auth: Option<String>,
+    /// `keep` or `strip`. For the provider alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_path_upstream: Option<String>,
+    /// Lifts the body limits. For the provider alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub streaming: Option<bool>,
+    /// Lets `Set-Cookie`, `Alt-Svc` and `Clear-Site-Data` of the provider through. For the provider alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pass_origin_fields: Option<bool>,
+    /// Works here with the API's own Client ID. For the provider alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_subscription_id: Option<String>,
+    /// `beta`, `general_release`, `deprecated` or `custom`.
+    pub lifecycle_status: String,
+    /// The provider's own words when the status is `custom`, else empty.
+    pub lifecycle_text: String,
+    /// Whether organizations that may select the API find this instance in the directory.
+    pub show_in_directory: bool,
     /// Whether a specification is kept: see its `/spec`.
     pub has_spec: bool,
     /// How many answers the simulator knows.
@@ -282,8 +328,9 @@ pub struct Instance {
     pub revision: i64,
 }
 
-impl From<&ApiInstance> for Instance {
-    fn from(of: &ApiInstance) -> Self {
+impl Instance {
+    /// As anybody sees it who may select its API.
+    pub(crate) fn public(of: &ApiInstance) -> Self {
         Self {
             id: of.id.to_string(),
             api_id: of.api_id.to_string(),
@@ -292,16 +339,32 @@ impl From<&ApiInstance> for Instance {
             base_path: of.base_path.clone(),
             gateway_path: of.prefix(),
             version: of.version.clone(),
-            target_url: of.target_url.clone(),
-            upstream_auth: of.policy.upstream_auth.as_str().to_owned(),
-            base_path_upstream: of.policy.base_path_upstream.as_str().to_owned(),
-            streaming: of.policy.streaming,
-            pass_origin_fields: of.policy.pass_origin_fields,
-            test_subscription_id: of.test_subscription_id.to_string(),
+            target_url: None,
+            upstream_auth: None,
+            base_path_upstream: None,
+            streaming: None,
+            pass_origin_fields: None,
+            test_subscription_id: None,
+            lifecycle_status: of.listing.lifecycle.as_str().to_owned(),
+            lifecycle_text: of.listing.lifecycle.text().to_owned(),
+            show_in_directory: of.listing.show_in_directory,
             has_spec: of.spec.is_some(),
             simulations: of.simulations.len(),
             created_at: instant_text(of.created_at),
             revision: of.edit_version,
+        }
+    }
+
+    /// As its provider sees it.
+    pub(crate) fn whole(of: &ApiInstance) -> Self {
+        Self {
+            target_url: Some(of.target_url.clone()),
+            upstream_auth: Some(of.policy.upstream_auth.as_str().to_owned()),
+            base_path_upstream: Some(of.policy.base_path_upstream.as_str().to_owned()),
+            streaming: Some(of.policy.streaming),
+            pass_origin_fields: Some(of.policy.pass_origin_fields),
+            test_subscription_id: Some(of.test_subscription_id.to_string()),
+            ..Self::public(of)
         }
     }
 }
@@ -366,6 +429,9 @@ pub struct Subscription {
     pub created_at: String,
     /// Counts edits: the `ETag`.
     pub revision: i64,
+    /// What lists tell beside it; present when it was asked for with `include=summary`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<SubscriptionSummary>,
 }
 
 impl From<&CoreSubscription> for Subscription {
@@ -383,6 +449,7 @@ impl From<&CoreSubscription> for Subscription {
             ends_at: optional_instant(of.ends_at),
             created_at: instant_text(of.created_at),
             revision: of.version,
+            summary: None,
         }
     }
 }

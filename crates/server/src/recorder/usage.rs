@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use portcullis_core::{
+    clock::Timestamp,
     environment::Environment,
     ids::{ApiId, AppId, IdKey},
     recorder::CallRecord,
@@ -26,6 +27,12 @@ pub struct UsageRow {
     pub calls: u64,
     /// Those answered with 400 and above.
     pub errors: u64,
+    /// Those of them that the gateway itself answered.
+    pub refusals: u64,
+    /// When the first of them came.
+    pub first_at: Timestamp,
+    /// When the last of them came.
+    pub last_at: Timestamp,
     /// Bytes of the bodies of the calls.
     pub request_bytes: u64,
     /// Bytes of the bodies of the answers.
@@ -46,6 +53,9 @@ impl UsageRow {
             environment: self.environment,
             calls: self.calls,
             errors: self.errors,
+            refusals: self.refusals,
+            first_at: self.first_at,
+            last_at: self.last_at,
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
         })
@@ -71,15 +81,18 @@ pub(super) struct UsageTotals {
 }
 
 impl UsageTotals {
-    /// Counts a call whose app, API and subscription are known; others are in the request records alone.
+    /// Counts a call whose API is known, and its app or subscription; others are in the request records alone.
     pub(super) fn count(&mut self, record: &CallRecord) {
-        let (Some(instance), Some(subscription)) = (&record.instance, &record.subscription_id)
-        else {
+        let Some(instance) = &record.instance else {
             return;
         };
-        if record.buyer.is_none() && !record.is_test {
-            return;
-        }
+        let is_known = record.buyer.is_some() || record.is_test;
+        // What was sent instead of a subscription of the app is never counted apart: anybody could send anything.
+        let subscription = match &record.subscription_id {
+            Some(id) if is_known => id.as_ref(),
+            _ if record.app.is_some() => "",
+            _ => return,
+        };
         let subject = Subject {
             hour: record.at.as_us().div_euclid(HOUR_US),
             app: record.app.as_ref().map(AppId::key),
@@ -92,14 +105,20 @@ impl UsageTotals {
             app: record.app.clone(),
             api: instance.api_id.clone(),
             environment: instance.environment,
-            subscription: subscription.as_ref().to_owned(),
+            subscription: subscription.to_owned(),
             calls: 0,
             errors: 0,
+            refusals: 0,
+            first_at: record.at,
+            last_at: record.at,
             request_bytes: 0,
             response_bytes: 0,
         });
         row.calls += 1;
         row.errors += u64::from(record.status >= 400);
+        row.refusals += u64::from(record.status >= 400 && record.code.is_some());
+        row.first_at = row.first_at.min(record.at);
+        row.last_at = row.last_at.max(record.at);
         row.request_bytes += record.request_bytes;
         row.response_bytes += record.response_bytes;
         self.changed.insert(subject);

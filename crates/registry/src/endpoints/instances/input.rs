@@ -2,6 +2,7 @@
 
 use portcullis_core::{
     api::{BasePathUpstream, InstancePolicy, UpstreamAuth, check_base_path, check_namespace},
+    catalog::{LIFECYCLE_CHARACTERS_MAX, Lifecycle, Listing},
     environment::Environment,
 };
 use serde::{Deserialize, Deserializer};
@@ -68,6 +69,50 @@ pub(crate) struct NewInput {
     streaming: Option<bool>,
     /// Lets `Set-Cookie`, `Alt-Svc` and `Clear-Site-Data` of the provider through.
     pass_origin_fields: Option<bool>,
+    /// `beta`, `general_release` (the default), `deprecated`, or `custom` with `lifecycle_text`.
+    lifecycle_status: Option<String>,
+    /// The provider's own words for a `custom` status: 1 to 40 characters.
+    lifecycle_text: Option<String>,
+    /// Whether organizations that may select the API find this instance in the directory; left out, they do.
+    show_in_directory: Option<bool>,
+}
+
+/// The status that was sent, with its text.
+#[expect(clippy::option_option, reason = "absent is allowed, refused is not")]
+fn lifecycle(
+    (status, text): (Option<String>, Option<String>),
+    findings: &mut Findings,
+) -> Option<Option<Lifecycle>> {
+    let Some(status) = status else {
+        if text.is_some_and(|text| !text.trim().is_empty()) {
+            findings.add(
+                "lifecycle_status",
+                "A text of one's own goes with lifecycle_status: custom.",
+            );
+            return None;
+        }
+        return Some(None);
+    };
+    let text = match (status.as_str(), text) {
+        ("custom", text) => {
+            let text = rules::name(
+                text.as_deref().unwrap_or_default(),
+                LIFECYCLE_CHARACTERS_MAX,
+            );
+            findings.take("lifecycle_text", text)?
+        }
+        (_, Some(text)) if !text.trim().is_empty() => {
+            findings.add(
+                "lifecycle_text",
+                "Only the status custom has a text of one's own.",
+            );
+            return None;
+        }
+        _ => String::new(),
+    };
+    let lifecycle = Lifecycle::parse(&status, &text)
+        .ok_or("a lifecycle status is beta, general_release, deprecated or custom");
+    findings.take("lifecycle_status", lifecycle).map(Some)
 }
 
 /// An instance to be made, before its specification was read.
@@ -79,6 +124,7 @@ pub(crate) struct CheckedInstance {
     pub(super) version: Option<String>,
     pub(super) spec: Option<String>,
     pub(super) policy: InstancePolicy,
+    pub(super) listing: Listing,
 }
 
 impl Input for NewInput {
@@ -109,6 +155,8 @@ impl Input for NewInput {
             streaming: self.streaming,
             pass_origin_fields: self.pass_origin_fields,
         };
+        let texts = (self.lifecycle_status, self.lifecycle_text);
+        let lifecycle = lifecycle(texts, findings);
         Some(CheckedInstance {
             environment: environment?,
             namespace: namespace?,
@@ -117,6 +165,10 @@ impl Input for NewInput {
             version: version?,
             spec: self.spec,
             policy: change.applied_to(&InstancePolicy::default()),
+            listing: Listing {
+                lifecycle: lifecycle?.unwrap_or_default(),
+                show_in_directory: self.show_in_directory.unwrap_or(true),
+            },
         })
     }
 }
@@ -138,6 +190,11 @@ pub(crate) struct PatchInput {
     base_path_upstream: Option<String>,
     streaming: Option<bool>,
     pass_origin_fields: Option<bool>,
+    /// `beta`, `general_release`, `deprecated`, or `custom` with `lifecycle_text`.
+    lifecycle_status: Option<String>,
+    /// The provider's own words for a `custom` status: 1 to 40 characters.
+    lifecycle_text: Option<String>,
+    show_in_directory: Option<bool>,
 }
 
 /// Tells a member that is `null` from one that is absent.
@@ -153,6 +210,8 @@ pub(crate) struct CheckedPatch {
     #[expect(clippy::option_option, reason = "null removes, absent keeps")]
     pub(super) spec: Option<Option<String>>,
     pub(super) policy: PolicyChange,
+    pub(super) lifecycle: Option<Lifecycle>,
+    pub(super) show_in_directory: Option<bool>,
 }
 
 impl Input for PatchInput {
@@ -164,6 +223,8 @@ impl Input for PatchInput {
         let upstream_auth = findings.take_some("upstream_auth", self.upstream_auth, auth);
         let keep = |text: String| base_path_upstream(&text);
         let keep = findings.take_some("base_path_upstream", self.base_path_upstream, keep);
+        let texts = (self.lifecycle_status, self.lifecycle_text);
+        let lifecycle = lifecycle(texts, findings);
         Some(CheckedPatch {
             target_url: self.target_url,
             version: version?,
@@ -174,6 +235,8 @@ impl Input for PatchInput {
                 streaming: self.streaming,
                 pass_origin_fields: self.pass_origin_fields,
             },
+            lifecycle: lifecycle?,
+            show_in_directory: self.show_in_directory,
         })
     }
 }
