@@ -30,8 +30,9 @@ ALTER TABLE api_instances ADD COLUMN show_in_directory BIGINT NOT NULL DEFAULT 1
 
 CREATE INDEX subscriptions_of_owner ON subscriptions (owner_organization_id, created_at_us, id);
 CREATE INDEX subscriptions_by_state ON subscriptions (state, created_at_us, id);
+CREATE INDEX subscriptions_of_app_by_state ON subscriptions (app_id, kind, state);
 CREATE INDEX subscriptions_by_end ON subscriptions (ends_at_us, id)
-    WHERE ends_at_us IS NOT NULL AND state IN ('pending', 'active', 'suspended');
+    WHERE ends_at_us IS NOT NULL AND deactivated_at_us IS NULL;
 
 CREATE INDEX audit_entries_of_actor ON audit_entries (actor, at_us, id);
 CREATE INDEX audit_entries_of_entity ON audit_entries (entity_id, at_us, id);

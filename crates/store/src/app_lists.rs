@@ -167,7 +167,6 @@ async fn living_subscriptions(
 
 fn living_statement(apps: Vec<&str>) -> Statement {
     let mut statement = Statement::new(" SELECT app_id, COUNT(*) AS n FROM subscriptions");
-    // The condition of the index of living subscriptions, word for word.
     statement.part(
         " WHERE kind = 'real' AND state IN ('pending', 'active', 'suspended') AND app_id IN ",
     );
@@ -226,7 +225,7 @@ mod tests {
     fn what_is_summed_up_is_read_by_indexes() {
         let steps = plan(&living_statement(vec!["a", "b"])).concat();
         assert!(
-            steps.contains("COVERING INDEX subscriptions_living"),
+            steps.contains("COVERING INDEX subscriptions_of_app_by_state"),
             "{steps}"
         );
     }

@@ -230,8 +230,8 @@ impl Store {
 
 fn due(scope: &str, now: Timestamp) -> Statement {
     let mut statement = Statement::new("SELECT id FROM subscriptions");
-    // The condition of the index of those that have a date, word for word.
-    statement.part(" WHERE ends_at_us IS NOT NULL AND state IN ('pending', 'active', 'suspended')");
+    // The condition of the index of those that have a date, word for word. What has ended has an instant for it.
+    statement.part(" WHERE ends_at_us IS NOT NULL AND deactivated_at_us IS NULL");
     statement.part(" AND ends_at_us <= ").value(now.as_us());
     if !scope.is_empty() {
         statement.part(" AND owner_organization_id = ").value(scope);

@@ -12,7 +12,8 @@ use portcullis_core::{
     subscription::{SubscriptionKind, SubscriptionState},
 };
 use portcullis_store::{
-    ActError, ApiPatch, IdempotencyKey, InstancePatch, NewApi, NewInstance, PageRequest,
+    ActError, ApiFilter, ApiPatch, IdempotencyKey, InstancePatch, NewApi, NewInstance, PageRequest,
+    Remains,
 };
 
 use crate::{contract, support::*};
@@ -139,13 +140,20 @@ contract!(a_private_api_is_seen_by_whom_it_is_shared_with, |world| {
     for (who, seen) in [(&m.provider, 1), (&m.buyer, 1), (&m.stranger, 0)] {
         let page = world
             .store
-            .apis(&member(who), None, PageRequest::default())
+            .apis(&member(who), ApiFilter::default(), PageRequest::default())
             .await
             .unwrap();
         assert_eq!(page.items.len(), seen, "{}", who.name);
         let page = world
             .store
-            .apis(&member(who), Some(&m.provider.id), PageRequest::default())
+            .apis(
+                &member(who),
+                ApiFilter {
+                    provider: Some(m.provider.id.clone()),
+                    ..ApiFilter::default()
+                },
+                PageRequest::default(),
+            )
             .await;
         assert_eq!(page.unwrap().items.len(), seen);
     }
@@ -450,12 +458,19 @@ contract!(
             .unwrap()
             .remove(0);
 
+        let elsewhere = new_instance(&m.api.api.id, "provider", Environment::Test);
         world
+            .store
+            .create_instance(&OPERATOR, elsewhere, None)
+            .await
+            .unwrap();
+        let deleted = world
             .store
             .delete_instance(&OPERATOR, &instance.id)
             .await
             .unwrap();
 
+        assert_eq!(deleted.value, Remains::Api);
         let test = world
             .store
             .subscription(&OPERATOR, &instance.test_subscription_id)
@@ -474,6 +489,40 @@ contract!(
         assert_ne!(again.test_subscription_id, instance.test_subscription_id);
     }
 );
+
+contract!(with_its_last_instance_an_api_is_gone, |world| {
+    let m = market(&world.store).await;
+    let id = &m.api.api.id;
+    let last = world
+        .store
+        .instances(&OPERATOR, id)
+        .await
+        .unwrap()
+        .remove(0);
+
+    let deleted = world
+        .store
+        .delete_instance(&OPERATOR, &last.id)
+        .await
+        .unwrap();
+
+    assert_eq!(deleted.value, Remains::Nothing);
+    let api = world.store.api(&OPERATOR, id).await;
+    assert_eq!(api.unwrap_err(), ActError::NotFound("API"));
+    let app = world.store.app(&OPERATOR, &m.app.app.id).await.unwrap();
+    assert_eq!(app.apis, []);
+    let again = world
+        .store
+        .create_api(&OPERATOR, new_api(&m.provider.id, id.as_str()), None)
+        .await;
+    assert!(matches!(
+        again,
+        Err(ActError::Conflict {
+            code: "api_exists",
+            ..
+        })
+    ));
+});
 
 contract!(a_deleted_api_takes_its_connections_along, |world| {
     let m = market(&world.store).await;

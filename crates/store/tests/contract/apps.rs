@@ -13,7 +13,8 @@ use portcullis_core::{
     subscription::{SubscriptionEvent, SubscriptionKind, SubscriptionState},
 };
 use portcullis_store::{
-    ActError, ApiPatch, AppPatch, GivenCredentials, IdempotencyKey, PageRequest, SubscriptionFilter,
+    ActError, ApiPatch, AppFilter, AppPatch, GivenCredentials, IdempotencyKey, PageRequest,
+    SubscriptionFilter,
 };
 
 use crate::{contract, support::*};
@@ -145,7 +146,7 @@ contract!(bad_fields_of_an_app_are_refused, |world| {
         .create_app(&OPERATOR, new, None)
         .await
         .unwrap_err();
-    assert_eq!(refused, ActError::NotFound("API"));
+    assert!(matches!(refused, ActError::Invalid { field: "apis", .. }));
     let new = new_app(&OrganizationId::random(), "orders", &[]);
     let refused = world
         .store
@@ -192,9 +193,14 @@ contract!(
             .create_app(&OPERATOR, new_app(&m.stranger.id, "x", &[api]), None)
             .await;
 
-        assert_eq!(before.unwrap_err(), ActError::NotFound("API"));
         assert!(after.is_ok());
-        assert_eq!(stranger.unwrap_err(), ActError::NotFound("API"));
+        for refused in [before, stranger] {
+            let ActError::Invalid { field, detail } = refused.unwrap_err() else {
+                panic!("another refusal");
+            };
+            assert_eq!(field, "apis");
+            assert!(detail.starts_with("v1-vehicles: "), "{detail}");
+        }
     }
 );
 
@@ -203,59 +209,61 @@ contract!(connections_follow_the_selection_of_apis, |world| {
     let second = api(&world.store, &m.provider, "v2-vehicles").await.api.id;
     let first = &m.api.api.id;
     let subscription = activate(&world.store, &m.app.app.id, &m.buyer).await;
-    let states = async || {
-        let connections = world
-            .store
-            .connections(&OPERATOR, &subscription.id)
-            .await
-            .unwrap();
-        connections
-            .into_iter()
-            .map(|c| (c.api_id.to_string(), c.state))
-            .collect::<Vec<_>>()
-    };
     let app = &m.app.app.id;
 
-    world
-        .store
-        .update_app(&OPERATOR, app, None, selecting(&[&second]))
-        .await
-        .unwrap();
-    let moved = states().await;
     world
         .store
         .update_app(&OPERATOR, app, None, selecting(&[first, &second]))
         .await
         .unwrap();
-    let both = states().await;
-    let none = world
-        .store
-        .update_app(&OPERATOR, app, None, selecting(&[]))
-        .await;
 
-    let (active, ended) = (ConnectionState::Active, ConnectionState::Deactivated);
-    assert_eq!(
-        moved,
-        [
-            ("v1-vehicles".to_owned(), ended),
-            ("v2-vehicles".to_owned(), active)
-        ]
-    );
-    assert_eq!(
-        both,
-        [
-            ("v1-vehicles".to_owned(), active),
-            ("v2-vehicles".to_owned(), active)
-        ]
-    );
-    assert!(matches!(
-        none,
-        Err(ActError::Conflict {
-            code: "app_without_api",
-            ..
-        })
-    ));
+    let connections = world
+        .store
+        .connections(&OPERATOR, &subscription.id)
+        .await
+        .unwrap();
+    let states: Vec<_> = connections
+        .iter()
+        .map(|c| (c.api_id.as_str(), c.state))
+        .collect();
+    let active = ConnectionState::Active;
+    assert_eq!(states, [("v1-vehicles", active), ("v2-vehicles", active)]);
 });
+
+contract!(
+    an_api_that_customers_use_is_not_removed_and_the_last_one_never,
+    |world| {
+        let m = market(&world.store).await;
+        let (store, app) = (&world.store, &m.app.app.id);
+        let second = api(store, &m.provider, "v2-vehicles").await.api.id;
+        let subscription = activate(store, app, &m.buyer).await;
+        let select = async |apis: &[&ApiId]| {
+            let patch = selecting(apis);
+            store.update_app(&OPERATOR, app, None, patch).await
+        };
+        let conflict = |refused: Result<_, ActError>| match refused.map(|_| ()).unwrap_err() {
+            ActError::Conflict { code, detail } => (code, detail),
+            other => panic!("{other:?}"),
+        };
+
+        let (in_use, says) = conflict(select(&[&second]).await);
+        let (stripped, _) = conflict(select(&[]).await);
+        store
+            .end_subscription(&OPERATOR, &subscription.id, SubscriptionEvent::Cancel)
+            .await
+            .unwrap();
+        let moved = select(&[&second]).await.unwrap();
+        let (still, _) = conflict(select(&[]).await);
+
+        assert_eq!(in_use, "api_in_use");
+        assert!(
+            says.starts_with("v1-vehicles cannot be removed while 1 subscription"),
+            "{says}"
+        );
+        assert_eq!((stripped, still), ("app_needs_api", "app_needs_api"));
+        assert_eq!(moved.value.apis, [second]);
+    }
+);
 
 contract!(an_app_that_customers_use_is_not_deleted, |world| {
     let m = market(&world.store).await;
@@ -366,19 +374,30 @@ contract!(a_stranger_finds_no_app, |world| {
     assert_eq!(made.unwrap_err(), ActError::NotFound("organization"));
     let listed = world
         .store
-        .apps(&stranger, None, PageRequest::default())
+        .apps(&stranger, AppFilter::default(), PageRequest::default())
         .await
         .unwrap();
     assert!(listed.items.is_empty());
     let listed = world
         .store
-        .apps(&stranger, Some(&m.owner.id), PageRequest::default())
+        .apps(
+            &stranger,
+            AppFilter {
+                organization_id: Some(m.owner.id.clone()),
+                ..AppFilter::default()
+            },
+            PageRequest::default(),
+        )
         .await
         .unwrap();
     assert!(listed.items.is_empty());
     let own = world
         .store
-        .apps(&member(&m.owner), None, PageRequest::default())
+        .apps(
+            &member(&m.owner),
+            AppFilter::default(),
+            PageRequest::default(),
+        )
         .await
         .unwrap();
     assert_eq!(own.items, [m.app.app]);

@@ -14,8 +14,9 @@ use portcullis_core::{
     subscription::SubscriptionEvent,
 };
 use portcullis_store::{
-    ApiPatch, AppPatch, Compromise, InstancePatch, NewInstance, NewOrganization, PageRequest,
-    SnapshotParts, Store, SubscriptionFilter, first_load,
+    ApiFilter, ApiPatch, AppFilter, AppPatch, Compromise, InstancePatch, NewInstance,
+    NewOrganization, OrganizationFilter, PageRequest, SnapshotParts, Store, SubscriptionFilter,
+    first_load,
 };
 use sqlx::Row;
 
@@ -141,7 +142,10 @@ fn everything() -> PageRequest {
 }
 
 async fn act_on_an_organization(store: &Store, dice: &mut Dice, turn: usize) {
-    let organizations = store.organizations(&OPERATOR, everything()).await.unwrap();
+    let organizations = store
+        .organizations(&OPERATOR, OrganizationFilter::default(), everything())
+        .await
+        .unwrap();
     let one = dice.pick(&organizations.items);
     match dice.roll(4) {
         0 => drop(organization(store, &format!("random{turn}")).await),
@@ -168,13 +172,19 @@ async fn act_on_an_organization(store: &Store, dice: &mut Dice, turn: usize) {
 }
 
 async fn some_apis(store: &Store, dice: &mut Dice) -> Vec<ApiId> {
-    let all = store.apis(&OPERATOR, None, everything()).await.unwrap();
+    let all = store
+        .apis(&OPERATOR, ApiFilter::default(), everything())
+        .await
+        .unwrap();
     let chosen = all.items.into_iter().filter(|_| dice.roll(3) > 0);
     chosen.map(|api| api.id).collect()
 }
 
 async fn act_on_an_app(store: &Store, dice: &mut Dice, turn: usize) {
-    let all = store.apps(&OPERATOR, None, everything()).await.unwrap();
+    let all = store
+        .apps(&OPERATOR, AppFilter::default(), everything())
+        .await
+        .unwrap();
     let one = dice.pick(&all.items);
     match dice.roll(6) {
         0 => {
@@ -229,8 +239,14 @@ async fn act_on_a_subscription(store: &Store, dice: &mut Dice) {
         1 => drop(store.suspend_subscription(&OPERATOR, one).await),
         2 => drop(store.resume_subscription(&OPERATOR, one).await),
         _ => {
-            let apps = store.apps(&OPERATOR, None, everything()).await.unwrap();
-            let buyers = store.organizations(&OPERATOR, everything()).await.unwrap();
+            let apps = store
+                .apps(&OPERATOR, AppFilter::default(), everything())
+                .await
+                .unwrap();
+            let buyers = store
+                .organizations(&OPERATOR, OrganizationFilter::default(), everything())
+                .await
+                .unwrap();
             let new = new_activation(&dice.pick(&apps.items).id, &dice.pick(&buyers.items).id);
             drop(store.activate(&OPERATOR, new, None).await);
         }
@@ -238,7 +254,10 @@ async fn act_on_a_subscription(store: &Store, dice: &mut Dice) {
 }
 
 async fn act_on_an_api(store: &Store, dice: &mut Dice, turn: usize) {
-    let all = store.apis(&OPERATOR, None, everything()).await.unwrap();
+    let all = store
+        .apis(&OPERATOR, ApiFilter::default(), everything())
+        .await
+        .unwrap();
     if all.items.is_empty() {
         return;
     }
@@ -261,7 +280,7 @@ async fn act_on_an_api(store: &Store, dice: &mut Dice, turn: usize) {
         }
         3 if turn.is_multiple_of(4) => drop(store.delete_api(&OPERATOR, one).await),
         _ if instances.is_empty() => {}
-        4 => drop(
+        4 if instances.len() > 1 || turn.is_multiple_of(4) => drop(
             store
                 .delete_instance(&OPERATOR, &dice.pick(&instances).id)
                 .await,

@@ -8,6 +8,8 @@ mod apis;
 #[cfg(test)]
 mod apps;
 #[cfg(test)]
+mod catalog;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod damage;

@@ -1,7 +1,9 @@
 //! Organizations, their namespaces, and who sees them.
 
 use portcullis_core::organization::OrganizationState;
-use portcullis_store::{ActError, IdempotencyKey, NewOrganization, OrganizationPatch, PageRequest};
+use portcullis_store::{
+    ActError, IdempotencyKey, NewOrganization, OrganizationFilter, OrganizationPatch, PageRequest,
+};
 
 use crate::{contract, support::*};
 
@@ -193,7 +195,7 @@ contract!(pages_cover_everything_once, |world| {
     loop {
         let page = world
             .store
-            .organizations(&operator(), request.clone())
+            .organizations(&operator(), OrganizationFilter::default(), request.clone())
             .await
             .unwrap();
         names.extend(page.items.into_iter().map(|item| item.name));

@@ -3,12 +3,13 @@
 use std::sync::LazyLock;
 
 use portcullis_core::{
+    clock::Timestamp,
     environment::Environment,
     ids::{AppId, NodeId},
     permissions::Authority,
 };
 use portcullis_store::{
-    ActContext, ActError, AuditFilter, Compromise, IdempotencyKey, PageRequest, UsageRow,
+    ActContext, ActError, AppFilter, AuditFilter, Compromise, IdempotencyKey, PageRequest, UsageRow,
 };
 
 use crate::{contract, support::*};
@@ -137,7 +138,7 @@ contract!(a_refused_act_leaves_nothing, |world| {
     assert!(after.is_ok());
     let apps = world
         .store
-        .apps(&OPERATOR, None, PageRequest::default())
+        .apps(&OPERATOR, AppFilter::default(), PageRequest::default())
         .await
         .unwrap();
     assert_eq!(apps.items.len(), 1);
@@ -154,6 +155,9 @@ fn usage(app: &AppId, hour: i64, calls: u64) -> UsageRow {
         environment: Environment::Production,
         calls,
         errors: 1,
+        refusals: 1,
+        first_at: Timestamp::from_us(hour * 3_600_000_000 + 1),
+        last_at: Timestamp::from_us(hour * 3_600_000_000 + i64::try_from(calls).unwrap()),
         request_bytes: 10,
         response_bytes: u64::MAX,
     }

@@ -372,7 +372,7 @@ contract!(subscriptions_are_filtered_and_paged, |world| {
     let expected = sorted(vec![two.id.clone(), second.test_subscription_id.clone()]);
     assert_eq!(list(member(&m.owner), of_app).await, expected);
     let ended = SubscriptionFilter {
-        state: Some(SubscriptionState::Cancelled),
+        states: vec![SubscriptionState::Cancelled],
         ..SubscriptionFilter::default()
     };
     assert_eq!(list(operator(), ended).await, [two.id]);

@@ -13,6 +13,7 @@ use std::{
 
 use portcullis_core::{
     api::{InstancePolicy, Visibility},
+    catalog::{ApiDetails, Listing},
     clock::{ManualClock, Timestamp},
     environment::Environment,
     ids::{ApiId, AppId, NodeId, OrganizationId},
@@ -363,6 +364,7 @@ pub(crate) fn new_api(provider: &OrganizationId, id: &str) -> NewApi {
         name: id.to_owned(),
         description: String::new(),
         visibility: Visibility::Public,
+        details: ApiDetails::default(),
         credentials: None,
     }
 }
@@ -414,6 +416,8 @@ pub(crate) fn new_instance(api: &ApiId, namespace: &str, environment: Environmen
         policy: InstancePolicy::default(),
         spec: None,
         simulations: Vec::new(),
+        listing: Listing::default(),
+        categories: Vec::new(),
     }
 }
 
