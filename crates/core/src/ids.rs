@@ -149,6 +149,19 @@ uuid_id!(
     JobId
 );
 
+uuid_id!(
+    /// Names a session of a person's browser (never its secret).
+    SessionId
+);
+uuid_id!(
+    /// Names an invitation to an organization (never its link).
+    InvitationId
+);
+uuid_id!(
+    /// Names a passkey of a person.
+    PasskeyId
+);
+
 impl ClientId {
     /// A new random client identifier: 32 characters of `[A-Za-z0-9]`.
     #[must_use]

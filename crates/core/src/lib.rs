@@ -37,6 +37,8 @@ pub mod keys;
 pub mod oauth;
 /// Organizations, their members and roles.
 pub mod organization;
+/// Sessions, one-time links and second factors of people.
+pub mod people;
 /// Who may do what, and the proof that it was asked.
 pub mod permissions;
 /// The sink for what happened on the hot path.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     ids::{OrganizationId, UserId},
+    permissions::Actor,
 };
 
 /// Whether an organization may act.
@@ -84,6 +85,15 @@ pub enum MemberRole {
 }
 
 impl MemberRole {
+    /// Every role, from most to least.
+    pub const ALL: [Self; 5] = [
+        Self::Owner,
+        Self::Admin,
+        Self::ApiDeveloper,
+        Self::AppDeveloper,
+        Self::Viewer,
+    ];
+
     /// The stored and JSON form.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -129,4 +139,26 @@ pub struct User {
     pub is_operator: bool,
     /// Organizations the person belongs to, each with the role there.
     pub memberships: Vec<(OrganizationId, MemberRole)>,
+    /// When the address was proved to be the person's; `None`: not yet, and until then no password signs in.
+    pub email_verified_at: Option<Timestamp>,
+    /// Since when the person can neither sign in nor use sessions and tokens; `None`: not disabled.
+    pub disabled_at: Option<Timestamp>,
+    /// When the person was made.
+    pub created_at: Timestamp,
+    /// Counts edits, from 1: the `ETag`.
+    pub version: i64,
+}
+
+impl User {
+    /// The person as an actor, from a page.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::User {
+            id: self.id.clone(),
+            email: self.email.clone(),
+            is_operator: self.is_operator,
+            memberships: self.memberships.clone(),
+            token: None,
+        }
+    }
 }

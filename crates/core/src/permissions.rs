@@ -73,8 +73,10 @@ pub enum Action {
     ManageApis,
     /// Activate apps for it, and end its subscriptions.
     ManageSubscriptions,
-    /// Change the organization and its members.
+    /// Change the organization.
     ManageOrganization,
+    /// Invite members, change their roles, remove them. Ownership is the owners' own to give.
+    ManageMembers,
     /// Read its audit log.
     ReadAudit,
     /// What only operators do: signing keys, organizations, instances without a namespace.
@@ -165,6 +167,12 @@ pub fn may(
     }
 }
 
+/// Whether `actor` may make somebody an owner of an organization, or end that: its owners, and operators.
+#[must_use]
+pub fn may_give_ownership(actor: &Actor, organization: &OrganizationId) -> bool {
+    actor.is_operator() || actor.role_in(organization) == Some(MemberRole::Owner)
+}
+
 const fn role_allows(role: MemberRole, action: Action) -> bool {
     use Action as A;
     match role {
@@ -179,12 +187,13 @@ const fn role_allows(role: MemberRole, action: Action) -> bool {
 mod tests {
     use super::*;
 
-    const ACTIONS: [Action; 7] = [
+    const ACTIONS: [Action; 8] = [
         Action::Read,
         Action::ManageApps,
         Action::ManageApis,
         Action::ManageSubscriptions,
         Action::ManageOrganization,
+        Action::ManageMembers,
         Action::ReadAudit,
         Action::Operate,
     ];
@@ -230,6 +239,21 @@ mod tests {
         assert!(!allowed(MemberRole::AppDeveloper, Action::ManageApis));
         assert!(allowed(MemberRole::ApiDeveloper, Action::ManageApis));
         assert!(!allowed(MemberRole::ApiDeveloper, Action::ManageApps));
+    }
+
+    #[test]
+    fn only_owners_and_operators_give_ownership() {
+        let (own, other) = (OrganizationId::random(), OrganizationId::random());
+
+        for role in MemberRole::ALL {
+            let gives = may_give_ownership(&member(&own, role), &own);
+            assert_eq!(gives, role == MemberRole::Owner, "{role}");
+            assert!(!may_give_ownership(&member(&own, role), &other));
+            let manages = may(&member(&own, role), Action::ManageMembers, Some(&own)).is_ok();
+            let expected = matches!(role, MemberRole::Owner | MemberRole::Admin);
+            assert_eq!(manages, expected, "{role}");
+        }
+        assert!(may_give_ownership(&Actor::System, &own));
     }
 
     #[test]

@@ -23,15 +23,32 @@ pub enum SecretKind {
     Client,
     /// A token of the management API: `pcm_`.
     ManagementToken,
+    /// The cookie of a session: `pcx_`.
+    Session,
+    /// A link that works once: `pcl_`.
+    Link,
+    /// Something a person has begun and is to finish in a few minutes, such as a sign-in: `pcp_`.
+    Pending,
 }
 
 impl SecretKind {
+    const ALL: [Self; 5] = [
+        Self::Client,
+        Self::ManagementToken,
+        Self::Session,
+        Self::Link,
+        Self::Pending,
+    ];
+
     /// The first four characters.
     #[must_use]
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Client => "pcs_",
             Self::ManagementToken => "pcm_",
+            Self::Session => "pcx_",
+            Self::Link => "pcl_",
+            Self::Pending => "pcp_",
         }
     }
 }
@@ -74,11 +91,7 @@ impl Secret {
     #[must_use]
     pub fn hint(&self) -> String {
         let text = self.expose();
-        let prefix = if text.starts_with("pcs_") || text.starts_with("pcm_") {
-            text.get(..4).unwrap_or_default()
-        } else {
-            ""
-        };
+        let prefix = prefix_of(text).unwrap_or_default();
         let tail = if text.len() >= 16 {
             text.get(text.len() - 4..).unwrap_or_default()
         } else {
@@ -98,11 +111,19 @@ impl fmt::Debug for Secret {
 #[must_use]
 pub fn has_valid_checksum(text: &str) -> bool {
     let expected = 4 + RANDOM_CHARACTERS + CHECKSUM_CHARACTERS;
-    let known = text.starts_with("pcs_") || text.starts_with("pcm_");
+    let known = prefix_of(text).is_some();
     match text.split_at_checked(expected - CHECKSUM_CHARACTERS) {
         Some((body, sum)) if known && text.len() == expected => checksum(body) == sum,
         _ => false,
     }
+}
+
+/// The prefix of ours that the text begins with.
+fn prefix_of(text: &str) -> Option<&'static str> {
+    SecretKind::ALL
+        .into_iter()
+        .map(SecretKind::prefix)
+        .find(|prefix| text.starts_with(prefix))
 }
 
 /// The SHA-256 of a secret. `Copy`, so that snapshots hold it inline.

@@ -71,9 +71,16 @@ impl Throttle {
     /// A throttle that has seen nothing. All its memory is taken here: 16 bytes for a subject.
     #[must_use]
     pub fn new(settings: ThrottleSettings) -> Self {
+        let failure_us = 1_000_000 / u64::from(settings.forgiven_per_second.max(1));
+        Self::forgiving(settings, Duration::from_micros(failure_us))
+    }
+
+    /// The same, forgiving one failure each `every`, whatever the settings say of that: for what people type.
+    #[must_use]
+    pub fn forgiving(settings: ThrottleSettings, every: Duration) -> Self {
         let sets = settings.subjects_max.div_ceil(SHARDS * WAYS).max(1);
         let shard = || Mutex::new(vec![Set::default(); sets].into_boxed_slice());
-        let failure_us = 1_000_000 / u64::from(settings.forgiven_per_second.max(1));
+        let failure_us = u64::try_from(every.as_micros()).unwrap_or(u64::MAX).max(1);
         Self {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             seed: RandomState::new(),
@@ -94,15 +101,23 @@ impl Throttle {
         address: Option<IpAddr>,
         now: BootTime,
     ) -> Option<Duration> {
-        let address = address.map(|address| Subject::Address(network(address)));
-        [address, client.map(Subject::Client)]
-            .into_iter()
-            .flatten()
-            .find_map(|subject| self.charge(subject, now))
+        subjects(client, address).find_map(|subject| self.charge(subject, now, Charge::Failure))
+    }
+
+    /// How long to wait before another failure would be let through, without noting one: what is asked before
+    /// work that is expensive. `None`: go on.
+    #[must_use]
+    pub fn wait(
+        &self,
+        client: Option<IdKey>,
+        address: Option<IpAddr>,
+        now: BootTime,
+    ) -> Option<Duration> {
+        subjects(client, address).find_map(|subject| self.charge(subject, now, Charge::Nothing))
     }
 
     /// One failure more for this subject; the time to wait when that is one too many.
-    fn charge(&self, subject: Subject, now: BootTime) -> Option<Duration> {
+    fn charge(&self, subject: Subject, now: BootTime, charge: Charge) -> Option<Duration> {
         let now_us = now.since(BootTime::from_us(0)).as_micros();
         let now_us = u64::try_from(now_us).unwrap_or(u64::MAX);
         let fingerprint = self.seed.hash_one(subject);
@@ -121,9 +136,23 @@ impl Throttle {
         if debt_us > self.debt_us_max {
             return Some(Duration::from_micros(debt_us - self.debt_us_max));
         }
-        place.forgiven_at_us = next_us;
+        if charge == Charge::Failure {
+            place.forgiven_at_us = next_us;
+        }
         None
     }
+}
+
+/// What is charged for asking.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Charge {
+    Failure,
+    Nothing,
+}
+
+fn subjects(client: Option<IdKey>, address: Option<IpAddr>) -> impl Iterator<Item = Subject> {
+    let address = address.map(|address| Subject::Address(network(address)));
+    [address, client.map(Subject::Client)].into_iter().flatten()
 }
 
 /// The place of this subject, or the one it takes over. `None` never happens: a set is not empty.
@@ -190,6 +219,29 @@ mod tests {
 
         assert_eq!(answers[..20], [None; 20]);
         assert_eq!(answers[20], Some(Duration::from_millis(100)));
+    }
+
+    #[test]
+    fn asking_costs_nothing_and_says_what_a_failure_would() {
+        let throttle = Throttle::forgiving(
+            ThrottleSettings {
+                failures_max: 2,
+                ..ThrottleSettings::default()
+            },
+            Duration::from_secs(10),
+        );
+
+        for _ in 0..100 {
+            assert_eq!(throttle.wait(key(1), from(STRANGER), START), None);
+        }
+        assert_eq!(throttle.failed(key(1), None, START), None);
+        assert_eq!(throttle.failed(key(1), None, START), None);
+
+        assert_eq!(
+            throttle.wait(key(1), from(STRANGER), START),
+            Some(Duration::from_secs(10))
+        );
+        assert_eq!(throttle.wait(key(2), from(STRANGER), START), None);
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl Findings {
         too_many
     }
 
+    /// What was noted.
+    pub(crate) fn into_errors(self) -> Vec<FieldError> {
+        self.0
+    }
+
     /// # Errors
     /// [`RegistryError::Invalid`] when anything was noted.
     pub(crate) fn refuse(self) -> Result<(), RegistryError> {

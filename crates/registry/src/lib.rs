@@ -35,6 +35,8 @@ mod openapi;
 mod params;
 /// Passwords of people.
 pub mod password;
+/// Services for people: sign-in, sessions, second factors, one-time links.
+pub mod people;
 /// Problems of the management API.
 pub mod problem;
 /// Every route and what it takes to use it.

@@ -18,84 +18,112 @@ use argon2::{
 use tokio::sync::Semaphore;
 
 /// Shortest password, in characters.
-pub const PASSWORD_CHARACTERS_MIN: usize = 8;
-/// Longest password, in bytes.
+pub const PASSWORD_CHARACTERS_MIN: usize = 12;
+/// Longest password, in characters.
+pub const PASSWORD_CHARACTERS_MAX: usize = 128;
+/// Longest input that is looked at, in bytes.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
 /// How many may wait for a slot.
 const QUEUE_MAX: usize = 16;
 
-/// Passwords that every guesser tries first and that are long enough to pass otherwise.
+/// What guessers begin with. A password is one of these when nothing else is left of it without digits and signs
+/// at its ends, written once or several times.
 const COMMON: &[&str] = &[
-    "12345678",
-    "123456789",
-    "1234567890",
-    "password",
-    "password1",
-    "password12",
-    "password123",
-    "passw0rd",
-    "p@ssw0rd",
-    "p@ssword",
-    "qwertyuiop",
-    "qwerty123",
-    "qwerty12",
-    "1q2w3e4r",
-    "1q2w3e4r5t",
-    "1qaz2wsx",
-    "zaq12wsx",
-    "iloveyou",
-    "sunshine",
-    "princess",
-    "football",
-    "baseball",
-    "superman",
-    "starwars",
-    "trustno1",
-    "welcome1",
-    "welcome123",
-    "letmein1",
-    "admin123",
+    "abc",
+    "abcd",
+    "admin",
     "administrator",
-    "changeme",
-    "changeme1",
+    "asdf",
+    "asdfgh",
     "asdfghjkl",
-    "asdf1234",
-    "abcd1234",
-    "abc12345",
-    "a1b2c3d4",
-    "11111111",
-    "00000000",
-    "88888888",
-    "87654321",
-    "123123123",
-    "12341234",
-    "11223344",
-    "987654321",
+    "baseball",
+    "battery",
+    "changeit",
+    "changeme",
     "computer",
+    "correcthorsebatterystaple",
+    "default",
+    "dragon",
+    "football",
+    "google",
+    "guest",
+    "hello",
+    "iloveyou",
     "internet",
-    "whatever",
-    "michelle",
     "jennifer",
-    "corvette",
-    "mercedes",
+    "letmein",
+    "letmeinplease",
     "liverpool",
+    "login",
+    "master",
+    "mercedes",
+    "michelle",
+    "monkey",
+    "mypassword",
+    "mynewpassword",
+    "newpassword",
+    "operator",
+    "pass",
+    "passphrase",
+    "password",
+    "passwort",
     "portcullis",
-    "dragon123",
-    "monkey123",
-    "master123",
-    "samsung1",
+    "princess",
+    "qaz",
+    "qazwsx",
     "qazwsxedc",
-    "secret123",
+    "qazwsxedcrfv",
+    "qwe",
+    "qweasd",
+    "qweasdzxc",
+    "qwert",
+    "qwerty",
+    "qwertyuiop",
+    "qwertyuiopasdfghjkl",
+    "root",
+    "samsung",
+    "secret",
+    "secretpassword",
+    "security",
+    "shadow",
+    "starwars",
+    "sunshine",
+    "superman",
+    "supersecret",
+    "temp",
+    "temporary",
+    "test",
+    "testing",
+    "testpassword",
+    "thisismypassword",
+    "trustno",
+    "user",
+    "welcome",
+    "whatever",
+    "zaq",
+    "zxcvbn",
+    "zxcvbnm",
+];
+
+/// Rows of keys and of signs that people run along.
+const RUNS: &[&str] = &[
+    "abcdefghijklmnopqrstuvwxyz",
+    "01234567890123456789",
+    "qwertyuiopasdfghjklzxcvbnm",
+    "qwertzuiopasdfghjklyxcvbnm",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "zaq12wsxcde34rfvbgt56yhn",
 ];
 
 /// Why a password was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordRefused {
-    /// Fewer than 8 characters.
-    #[error("a password has at least 8 characters")]
+    /// Fewer than 12 characters.
+    #[error("a password has at least 12 characters; several words are easy to remember")]
     Short,
-    /// More than 1024 bytes.
-    #[error("a password has at most 1024 bytes")]
+    /// More than 128 characters.
+    #[error("a password has at most 128 characters")]
     Long,
     /// A control character, which not every form can send.
     #[error("a password holds no control characters")]
@@ -103,6 +131,9 @@ pub enum PasswordRefused {
     /// Among those every guesser tries first.
     #[error("this password is among those that are guessed first")]
     Common,
+    /// The person's own name or address.
+    #[error("a password is not your name or email address")]
+    Own,
 }
 
 /// A password as it was typed. Never printed.
@@ -110,27 +141,88 @@ pub enum PasswordRefused {
 pub struct Password(portcullis_core::secret::Secret);
 
 impl Password {
-    /// Takes a password that a person chose.
+    /// Takes a password that a person chose. `own` are the person's address and name, which it must not be.
     ///
     /// # Errors
     /// [`PasswordRefused`] naming the rule that it breaks.
-    pub fn chosen(text: &str) -> Result<Self, PasswordRefused> {
-        if text.len() > PASSWORD_BYTES_MAX {
+    pub fn chosen(text: &str, own: &[&str]) -> Result<Self, PasswordRefused> {
+        let characters = text.chars().count();
+        if text.len() > PASSWORD_BYTES_MAX || characters > PASSWORD_CHARACTERS_MAX {
             return Err(PasswordRefused::Long);
         }
-        if text.chars().count() < PASSWORD_CHARACTERS_MIN {
+        if characters < PASSWORD_CHARACTERS_MIN {
             return Err(PasswordRefused::Short);
         }
         if text.chars().any(char::is_control) {
             return Err(PasswordRefused::Control);
         }
-        if COMMON.contains(&text.to_lowercase().as_str()) {
+        let folded = text.to_lowercase();
+        if is_common(&folded) {
             return Err(PasswordRefused::Common);
+        }
+        if own.iter().any(|own| is_own(&folded, &own.to_lowercase())) {
+            return Err(PasswordRefused::Own);
         }
         Ok(Self(portcullis_core::secret::Secret::from_text(
             text.to_owned(),
         )))
     }
+}
+
+/// Whether a password in lower case is what guessers try first: a common word dressed up, one piece said again
+/// and again, or a run along the keys.
+fn is_common(password: &str) -> bool {
+    let letters: Vec<char> = password.chars().collect();
+    let piece = (1..=letters.len() / 2).find(|length| {
+        let (first, rest) = letters.split_at(*length);
+        rest.iter()
+            .zip(first.iter().cycle())
+            .all(|(one, other)| one == other)
+    });
+    // Fewer than five different characters in a piece that repeats are a pattern, whatever they are.
+    if piece.is_some_and(|length| length < 5) {
+        return true;
+    }
+    let once: String = letters
+        .iter()
+        .take(piece.unwrap_or(letters.len()))
+        .collect();
+    let plain = |text: &str| -> String { text.chars().map(unleet).collect() };
+    let bare = |text: &str| {
+        let kept: String = text.chars().filter(|c| c.is_alphabetic()).collect();
+        COMMON.contains(&kept.as_str())
+    };
+    let trimmed = once.trim_matches(|c: char| !c.is_alphabetic());
+    let run = |run: &&str| {
+        let backward: String = run.chars().rev().collect();
+        run.contains(&once) || backward.contains(&once)
+    };
+    bare(&once) || bare(&plain(&once)) || bare(&plain(trimmed)) || RUNS.iter().any(|row| run(&row))
+}
+
+/// The letter that a sign stands for.
+const fn unleet(sign: char) -> char {
+    match sign {
+        '0' => 'o',
+        '1' | '!' => 'i',
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' | '$' => 's',
+        '7' => 't',
+        other => other,
+    }
+}
+
+/// Whether a password is no more than this text of the person's own, with or without signs around it.
+fn is_own(password: &str, own: &str) -> bool {
+    let plain = |text: &str| -> String { text.chars().filter(|c| c.is_alphabetic()).collect() };
+    let password = plain(password);
+    let local = own.split_once('@').map_or(own, |(local, _)| local);
+    let same = |text: &str| {
+        let text = plain(text);
+        text.chars().count() >= 3 && text == password
+    };
+    same(own) || same(local)
 }
 
 impl fmt::Debug for Password {
@@ -267,7 +359,7 @@ mod tests {
     #[tokio::test]
     async fn a_password_is_known_again_and_no_other() {
         let passwords = Passwords::with_slots(1);
-        let chosen = Password::chosen("correct horse battery").unwrap();
+        let chosen = Password::chosen("correct horse battery", &[]).unwrap();
 
         let hash = passwords.hash(chosen).await.unwrap();
 
@@ -286,13 +378,42 @@ mod tests {
 
     #[test]
     fn weak_passwords_are_refused() {
+        let own = ["margaret.hamilton@example.com", "Margaret Hamilton"];
         for (text, reason) in [
-            ("1234567", PasswordRefused::Short),
-            ("Password123", PasswordRefused::Common),
+            ("elevenchars", PasswordRefused::Short),
+            ("Password1234", PasswordRefused::Common),
+            ("P@ssw0rd!2026", PasswordRefused::Common),
+            ("passwordpassword", PasswordRefused::Common),
+            ("aaaaaaaaaaaaaaaa", PasswordRefused::Common),
+            ("abcabcabcabc", PasswordRefused::Common),
+            ("123456789012", PasswordRefused::Common),
+            ("210987654321", PasswordRefused::Common),
+            ("qwertyuiopas", PasswordRefused::Common),
+            ("1q2w3e4r5t6y", PasswordRefused::Common),
+            ("correct horse battery staple", PasswordRefused::Common),
             ("with a \0 in it", PasswordRefused::Control),
-            (&"x".repeat(1025), PasswordRefused::Long),
+            ("margaret.hamilton@example.com", PasswordRefused::Own),
+            ("MargaretHamilton1", PasswordRefused::Own),
+            (&"xyzuvw".repeat(30), PasswordRefused::Long),
         ] {
-            assert_eq!(Password::chosen(text).unwrap_err(), reason, "{text}");
+            let refused = Password::chosen(text, &own).unwrap_err();
+            assert_eq!(refused, reason, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_may_be_anything_else() {
+        for text in [
+            "correct horse battery",
+            "a castle at noon",
+            "\u{fc}ber den Dächern",
+            "Xq7!Xq7!Zw9?Zw9?",
+            "test the waters twice",
+        ] {
+            assert!(
+                Password::chosen(text, &["ada@example.com", "Ada"]).is_ok(),
+                "{text}"
+            );
         }
     }
 
@@ -309,7 +430,7 @@ mod tests {
 
     #[test]
     fn a_password_does_not_print() {
-        let password = Password::chosen("correct horse battery").unwrap();
+        let password = Password::chosen("correct horse battery", &[]).unwrap();
 
         assert_eq!(format!("{password:?}"), "Password([redacted])");
     }

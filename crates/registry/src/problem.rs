@@ -118,6 +118,8 @@ kinds! {
         "The first keys are made at first start: wait until they exist.";
     KEY_ROTATED_MEANWHILE = "key_rotated_meanwhile", CONFLICT, "The key was rotated in the meantime",
         "Look at GET /v1/keys and rotate again if it is still wanted.";
+    LINK_USED = "link_used", CONFLICT, "The link was used already, or has ended",
+        "Ask for a new one.";
     CONFLICT_KIND = "conflict", CONFLICT, "Something else stands against it",
         "See detail.";
 }

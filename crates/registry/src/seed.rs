@@ -257,7 +257,7 @@ async fn person(
 }
 
 async fn hashed(passwords: &Passwords, sample: &SamplePerson) -> Result<String, SeedError> {
-    let password = Password::chosen(&sample.password)?;
+    let password = Password::chosen(&sample.password, &[])?;
     passwords.hash(password).await.map_err(|_| SeedError::Hash)
 }
 

@@ -159,6 +159,8 @@ impl Store {
             .execute(&mut *connection)
             .await
             .map_err(Fault::from)?;
+        crate::sessions::tidy(&mut connection, now).await?;
+        crate::links::tidy(&mut connection, now).await?;
         // SQLite has this one writer, and the next step is an act that needs it.
         drop(connection);
         self.trim_jobs(now).await

@@ -68,6 +68,24 @@ pub(crate) fn website(field: &'static str, value: &str) -> Result<(), ActError> 
     }
 }
 
+/// What `LIKE .. ESCAPE '!'` takes to find texts in lower case that hold `search`; empty for an empty search.
+pub(crate) fn pattern(search: &str) -> String {
+    let search = search.trim().to_lowercase();
+    if search.is_empty() {
+        return search;
+    }
+    let mut pattern = String::with_capacity(search.len() + 2);
+    pattern.push('%');
+    for letter in search.chars().filter(|letter| *letter != '\0') {
+        if matches!(letter, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +98,12 @@ mod tests {
         }
         assert!(size("spec", &"x".repeat(VALUE_BYTES_MAX)).is_ok());
         assert!(size("spec", &"x".repeat(VALUE_BYTES_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn a_pattern_takes_what_was_typed_literally() {
+        assert_eq!(pattern("  "), "");
+        assert_eq!(pattern("Ada_100%!"), "%ada!_100!%!!%");
     }
 
     #[test]

@@ -128,19 +128,7 @@ impl Store {
             if let Some(first) = first {
                 return find(act.db(), &first, "").await;
             }
-            insert(act, &id, &new).await?;
-            for namespace in &new.namespaces {
-                take_namespace(act, &id, namespace).await?;
-            }
-            let made = find(act.db(), id.as_str(), "").await?;
-            act.changed(EntityKind::Organization, id.as_str());
-            note(
-                act,
-                "organization.create",
-                &made,
-                json!({ "after": told(&made) }),
-            );
-            Ok(made)
+            make_as(act, &id, &new).await
         })
     }
 
@@ -297,6 +285,28 @@ fn patched(before: &Organization, patch: &OrganizationPatch) -> Result<NewOrgani
     };
     after.check()?;
     Ok(after)
+}
+
+/// Makes an organization as part of another act.
+pub(crate) async fn make(act: &mut Act, new: &NewOrganization) -> Result<Organization, Fault> {
+    new.check()?;
+    make_as(act, &OrganizationId::random(), new).await
+}
+
+async fn make_as(
+    act: &mut Act,
+    id: &OrganizationId,
+    new: &NewOrganization,
+) -> Result<Organization, Fault> {
+    insert(act, id, new).await?;
+    for namespace in &new.namespaces {
+        take_namespace(act, id, namespace).await?;
+    }
+    let made = find(act.db(), id.as_str(), "").await?;
+    act.changed(EntityKind::Organization, id.as_str());
+    let detail = json!({ "after": told(&made) });
+    note(act, "organization.create", &made, detail);
+    Ok(made)
 }
 
 async fn insert(act: &mut Act, id: &OrganizationId, new: &NewOrganization) -> Result<(), Fault> {

@@ -65,6 +65,13 @@ impl<'r> Columns<'r> {
         self.get(column)
     }
 
+    pub(crate) fn optional_bytes(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<&'r [u8]>, CorruptRow> {
+        self.get(column)
+    }
+
     pub(crate) fn instant(&self, column: &'static str) -> Result<Timestamp, CorruptRow> {
         self.number(column).map(Timestamp::from_us)
     }

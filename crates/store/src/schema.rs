@@ -14,10 +14,11 @@ use crate::{
 };
 
 /// Every migration with its version, in order.
-const MIGRATIONS: [(i64, &str); 3] = [
+const MIGRATIONS: [(i64, &str); 4] = [
     (1, include_str!("../migrations/0001_initial.sql")),
     (2, include_str!("../migrations/0002_jobs.sql")),
     (3, include_str!("../migrations/0003_catalog.sql")),
+    (4, include_str!("../migrations/0004_people.sql")),
 ];
 
 /// Tables of usage counters.

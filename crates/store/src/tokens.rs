@@ -142,8 +142,8 @@ impl Store {
         })
     }
 
-    /// Whom a presented token speaks for; `None` when it is unknown or past its end. No authority: it makes
-    /// one possible.
+    /// Whom a presented token speaks for; `None` when it is unknown or past its end, or its owner is disabled.
+    /// No authority: it makes one possible.
     ///
     /// # Errors
     /// [`ActError`].
@@ -167,6 +167,9 @@ impl Store {
             return Ok(None);
         }
         let user = users::find(&mut connection, columns.text("user_id")?, "").await?;
+        if user.disabled_at.is_some() {
+            return Ok(None);
+        }
         Ok(Some(Actor::User {
             id: user.id,
             email: user.email,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use portcullis_core::{
-    ids::{OrganizationId, UserId},
+    ids::{OrganizationId, SessionId, UserId},
     organization::{MemberRole, User},
     permissions::Authority,
 };
@@ -16,9 +16,10 @@ use crate::{
     check,
     error::ActError,
     idempotency::IdempotencyKey,
-    organizations,
+    links, organizations,
     page::{Page, PageRequest},
     row::Columns,
+    sessions,
     store::{Acted, Store},
 };
 
@@ -69,7 +70,7 @@ impl Store {
             if let Some(first) = first {
                 return find(act.db(), &first, "").await;
             }
-            insert(act, &id, &new).await?;
+            insert(act, &id, &new, Address::Proved).await?;
             let made = find(act.db(), id.as_str(), "").await?;
             let detail = json!({ "after": {
                 "email": made.email,
@@ -83,7 +84,7 @@ impl Store {
     }
 
     /// Sets or replaces the password hash of a person (in the form of PHC strings): one's own, or anybody's by
-    /// an operator.
+    /// an operator. Ends every session of the person.
     ///
     /// # Errors
     /// [`ActError`]: `NotFound`, `Invalid`.
@@ -96,17 +97,28 @@ impl Store {
         check::text("password_hash", password_hash, 1..=500)?;
         act!(self, authority.actor(), |act| {
             themselves_or_operator(authority, id)?;
-            let updated = sqlx::query(
-                "UPDATE users SET password_hash = $2, version = version + 1 WHERE id = $1",
-            )
-            .bind(id.as_str())
-            .bind(password_hash)
-            .execute(act.db())
-            .await?;
-            if updated.rows_affected() == 0 {
-                return Err(ActError::NotFound("user").into());
-            }
+            replace_password(act, id, password_hash, None).await?;
             note(act, "user.set_password", id, json!({}));
+            Ok(())
+        })
+    }
+
+    /// Writes down that somebody failed to sign in as this person.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn note_failed_sign_ins(
+        &self,
+        user: &User,
+        count: u64,
+    ) -> Result<Acted<()>, ActError> {
+        act!(self, &user.actor(), |act| {
+            note(
+                act,
+                "user.sign_in_failed",
+                &user.id,
+                json!({ "failures": count }),
+            );
             Ok(())
         })
     }
@@ -141,13 +153,14 @@ impl Store {
         Ok(Some((user, hash)))
     }
 
-    /// People within reach, oldest first.
+    /// People within reach whose name or address holds `search` (empty: all), oldest first.
     ///
     /// # Errors
     /// [`ActError`].
     pub async fn users(
         &self,
         authority: &Authority,
+        search: &str,
         page: PageRequest,
     ) -> Result<Page<User>, ActError> {
         let mut connection = self.reader().await?;
@@ -155,12 +168,14 @@ impl Store {
         let rows = sqlx::query(
             "SELECT id, created_at_us FROM users WHERE ($1 = '' OR EXISTS (SELECT 1 FROM memberships m \
              WHERE m.user_id = users.id AND m.organization_id = $1)) AND (created_at_us, id) > ($2, $3) \
+             AND ($5 = '' OR LOWER(full_name) LIKE $5 ESCAPE '!' OR email LIKE $5 ESCAPE '!') \
              ORDER BY created_at_us, id LIMIT $4",
         )
         .bind(scope(authority))
         .bind(instant)
         .bind(id)
         .bind(page.rows())
+        .bind(check::pattern(search))
         .fetch_all(&mut *connection)
         .await
         .map_err(Fault::from)?;
@@ -200,8 +215,24 @@ pub(crate) fn note(act: &mut Act, action: &'static str, id: &UserId, detail: ser
     });
 }
 
-async fn insert(act: &mut Act, id: &UserId, new: &NewUser) -> Result<(), Fault> {
+/// Whether somebody vouches for the address of a new person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// An operator does, or a link that was sent there.
+    Proved,
+    /// Nobody yet.
+    Unproved,
+}
+
+/// Makes a person.
+pub(crate) async fn insert(
+    act: &mut Act,
+    id: &UserId,
+    new: &NewUser,
+    address: Address,
+) -> Result<(), Fault> {
     let now = act.now().as_us();
+    let verified = address == Address::Proved;
     let known = sqlx::query("SELECT id FROM users WHERE id = $1")
         .bind(id.as_str())
         .fetch_optional(act.db())
@@ -211,8 +242,8 @@ async fn insert(act: &mut Act, id: &UserId, new: &NewUser) -> Result<(), Fault> 
         return Err(ActError::conflict("user_exists", detail).into());
     }
     let inserted = sqlx::query(
-        "INSERT INTO users (id, email, full_name, password_hash, operator_since_us, created_at_us, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, 1) ON CONFLICT (email) DO NOTHING",
+        "INSERT INTO users (id, email, full_name, password_hash, operator_since_us, created_at_us, version, \
+         email_verified_at_us) VALUES ($1, $2, $3, $4, $5, $6, 1, $7) ON CONFLICT (email) DO NOTHING",
     )
     .bind(id.as_str())
     .bind(new.email.to_lowercase())
@@ -220,6 +251,7 @@ async fn insert(act: &mut Act, id: &UserId, new: &NewUser) -> Result<(), Fault> 
     .bind(new.password_hash.clone())
     .bind(new.is_operator.then_some(now))
     .bind(now)
+    .bind(verified.then_some(now))
     .execute(act.db())
     .await?;
     if inserted.rows_affected() == 0 {
@@ -228,17 +260,49 @@ async fn insert(act: &mut Act, id: &UserId, new: &NewUser) -> Result<(), Fault> 
     }
     for (organization, role) in &new.memberships {
         organizations::find(act.db(), organization.as_str(), "").await?;
-        sqlx::query(
-            "INSERT INTO memberships (user_id, organization_id, role) VALUES ($1, $2, $3) \
-             ON CONFLICT (user_id, organization_id) DO UPDATE SET role = excluded.role",
-        )
-        .bind(id.as_str())
-        .bind(organization.as_str())
-        .bind(role.as_str())
-        .execute(act.db())
-        .await?;
+        set_role(act, id, organization, *role).await?;
     }
     Ok(())
+}
+
+/// Makes the person a member with this role, or gives a member this role.
+pub(crate) async fn set_role(
+    act: &mut Act,
+    id: &UserId,
+    organization: &OrganizationId,
+    role: MemberRole,
+) -> Result<(), Fault> {
+    sqlx::query(
+        "INSERT INTO memberships (user_id, organization_id, role) VALUES ($1, $2, $3) \
+         ON CONFLICT (user_id, organization_id) DO UPDATE SET role = excluded.role",
+    )
+    .bind(id.as_str())
+    .bind(organization.as_str())
+    .bind(role.as_str())
+    .execute(act.db())
+    .await?;
+    Ok(())
+}
+
+/// Puts another password hash in the place of a person's, and ends what the old one opened: every session but
+/// `kept`, and links that set a password.
+pub(crate) async fn replace_password(
+    act: &mut Act,
+    id: &UserId,
+    password_hash: &str,
+    kept: Option<&SessionId>,
+) -> Result<(), Fault> {
+    let updated =
+        sqlx::query("UPDATE users SET password_hash = $2, version = version + 1 WHERE id = $1")
+            .bind(id.as_str())
+            .bind(password_hash)
+            .execute(act.db())
+            .await?;
+    if updated.rows_affected() == 0 {
+        return Err(ActError::NotFound("user").into());
+    }
+    sessions::end_all(act, id, kept).await?;
+    links::end_all(act, id).await
 }
 
 /// The person; `NotFound` when unknown or out of scope.
@@ -258,7 +322,8 @@ async fn find_any(
     scope: &str,
 ) -> Result<Option<User>, Fault> {
     let row = sqlx::query(
-        "SELECT id, email, full_name, operator_since_us FROM users WHERE id = $1 AND ($2 = '' OR EXISTS \
+        "SELECT id, email, full_name, operator_since_us, email_verified_at_us, disabled_at_us, created_at_us, \
+         version FROM users WHERE id = $1 AND ($2 = '' OR EXISTS \
          (SELECT 1 FROM memberships m WHERE m.user_id = users.id AND m.organization_id = $2))",
     )
     .bind(id)
@@ -290,5 +355,9 @@ async fn find_any(
         full_name: columns.owned("full_name")?,
         is_operator: columns.optional_number("operator_since_us")?.is_some(),
         memberships,
+        email_verified_at: columns.optional_instant("email_verified_at_us")?,
+        disabled_at: columns.optional_instant("disabled_at_us")?,
+        created_at: columns.instant("created_at_us")?,
+        version: columns.number("version")?,
     }))
 }

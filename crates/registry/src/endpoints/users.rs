@@ -34,7 +34,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Listed<User>>, RegistryError> {
     let authority = caller.installation_authority()?;
     let page = page_request(params.limit, params.after.as_deref())?;
-    let page = caller.store.users(&authority, page).await?;
+    let page = caller.store.users(&authority, "", page).await?;
     Ok(Json(Listed::of(page)))
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct NewInput {
     /// The sign-in name.
     email: String,
     full_name: String,
-    /// At least 8 characters; without one the person cannot sign in with a password.
+    /// At least 12 characters; without one the person cannot sign in with a password.
     #[schema(format = Password)]
     password: Option<String>,
     /// Operators act on every organization.
@@ -85,8 +85,10 @@ impl Input for NewInput {
     fn check(self, findings: &mut Findings) -> Option<CheckedUser> {
         let email = findings.take("email", rules::email(&self.email));
         let full_name = findings.take("full_name", rules::name(&self.full_name, 100));
-        let password =
-            findings.take_some("password", self.password, |text| Password::chosen(&text));
+        let own = [self.email.as_str(), self.full_name.as_str()];
+        let password = findings.take_some("password", self.password, |text| {
+            Password::chosen(&text, &own)
+        });
         if findings.too_many("memberships", &self.memberships, MEMBERSHIPS_MAX) {
             return None;
         }

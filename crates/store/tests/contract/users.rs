@@ -116,7 +116,7 @@ contract!(
 
         let seen = world
             .store
-            .users(&member(&own), PageRequest::default())
+            .users(&member(&own), "", PageRequest::default())
             .await
             .unwrap();
         let hidden = world.store.user(&member(&own), &bob.id).await;
@@ -127,7 +127,7 @@ contract!(
         assert_eq!(hidden.unwrap_err(), ActError::NotFound("user"));
         let everybody = world
             .store
-            .users(&OPERATOR, PageRequest::default())
+            .users(&OPERATOR, "", PageRequest::default())
             .await
             .unwrap();
         assert_eq!(everybody.items.len(), 2);
