@@ -1,21 +1,67 @@
-//! Role registry's pages. What cannot be done here yet is said, not shown: the one page lists the addresses of
-//! this installation, and each code of a problem has a page that explains it.
+//! Role registry's pages: rendered here, working without scripts, every byte from this program.
 //!
-//! Pages are plain documents without scripts; every byte comes from this crate.
+//! Pages never touch the store. They have two doors: [`portcullis_registry::in_process`], the management API
+//! as the person of the session, for everything a program could do as well; and [`portcullis_registry::people`]
+//! for what has no place in a public API: signing in, sessions, links that work once.
+//!
+//! # What a request passes
+//!
+//! `gate` looks the route up in the one table ([`routes::ROUTES`], of which the router is made), finds the
+//! session, asks whether the person may, checks on everything but GET that the form is ours (origin and token),
+//! reads the form within limits, and hands it to the handler. On the way back it makes pages of failures and
+//! sets cookies. So a handler cannot forget any of it.
+//!
+//! # How to add a page
+//!
+//! 1. A line in `routes.rs`: method, path, who may, handler. The entry of the navigation in `layout.rs` appears
+//!    with its path.
+//! 2. `src/pages/<name>.rs` with the handlers, and a `mod` line in `pages.rs`. A handler takes `page: Page`
+//!    first, then what it needs of the path or query, then `sent: Sent` if it is a POST, and gives an `Answer`:
+//!    `page.show(&template)`, `page.show_with(form.status(), &template)` for a form that was refused, or
+//!    `Ok(page.go_saying("/apps", &Flash::success("App saved.")))` after a POST that worked.
+//! 3. `templates/<name>.html`, which extends `layout.html`, imports `components.html` as `ui` and fills block
+//!    `main`. Its struct has `shell: Shell` of `page.shell(Section::Apps, "Apps")`. Every form begins with
+//!    `ui::csrf(shell)`; one that makes something has `ui::once(form)` and is sent on with
+//!    `api.post_once(.., sent.once(), ..)`; one that edits has `ui::revision(form)` and
+//!    `api.patch(.., sent.revision(), ..)`.
+//! 4. Refusals: `sent.refused(error)?` gives the form back with its messages when it was about the values (409,
+//!    422) and passes every other failure on. After 412, read the thing again and give
+//!    `sent.form().outdated(..)`.
+//! 5. Tests in `tests/pages/<name>.rs` on the harness `support.rs`: a real store and the real router; `get`
+//!    and `submit` as a person of each role.
+//!
+//! Fields of forms have the names of the members of the management API, so its messages find their fields.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use axum::{
-    Router,
-    extract::{Path, State},
-    middleware,
-    response::{Html, IntoResponse, Response},
-    routing::{MethodRouter, get},
+use axum::{Router, middleware, response::Response};
+use http::{HeaderName, HeaderValue, header};
+use portcullis_core::{clock::Clock, ids::OrganizationId};
+use portcullis_registry::{
+    RegistryState,
+    in_process::{ManagementClient, ManagementError},
+    people::People,
+    wire::Organization,
 };
-use http::{HeaderName, HeaderValue, StatusCode, header};
-use portcullis_registry::problem::Kind;
+use tower_http::compression::CompressionLayer;
 
+mod assets;
+mod cookies;
+mod csrf;
+mod failure;
+mod flash;
+mod form;
+mod gate;
+mod layout;
+mod page;
 mod pages;
+/// Every page and what it takes to open it.
+pub mod routes;
+mod sent;
+mod view;
+
+use failure::Failure;
+use page::Session;
 
 /// One address of this installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,85 +74,149 @@ pub struct Address {
     pub purpose: String,
 }
 
-/// What the pages show.
-#[derive(Debug, Clone, Default)]
+/// What the pages know of the installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Base URL of the portal, without a trailing `/`.
+    pub public_url: String,
+    /// Base URL of the gateway, without a trailing `/`: for the snippets.
+    pub gateway_url: String,
+    /// The issuer: the token endpoint is below it.
+    pub issuer: String,
+    /// Whether this is the development server.
+    pub is_development: bool,
+    /// Whether mail is kept for `/dev/mail` instead of being sent.
+    pub captures_mail: bool,
+    /// The addresses of the installation, in the order the front page shows them.
+    pub addresses: Vec<Address>,
+}
+
+/// What every page has at hand. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct PortalState {
-    /// The addresses of this installation, in the order they are shown.
-    pub addresses: Arc<[Address]>,
+    inner: Arc<Inner>,
 }
 
-/// The pages. Answers every path that no other role of the port has, so it is merged last.
-pub fn router(state: PortalState) -> Router {
-    // Pages are read and nothing else, so every other method of every path has one answer.
-    let read_only = |handler: MethodRouter<PortalState>| handler.fallback(method_not_allowed);
-    Router::new()
-        .route("/", read_only(get(front)))
-        .route("/docs/errors/{code}", read_only(get(problem)))
-        .route("/static/portal.css", read_only(get(style)))
-        .fallback(not_found)
-        .layer(middleware::map_response(secured))
-        .with_state(state)
+#[derive(Debug)]
+struct Inner {
+    site: Site,
+    management: ManagementClient,
+    people: People,
+    clock: Arc<dyn Clock>,
 }
 
-async fn front(State(state): State<PortalState>) -> Html<String> {
-    Html(pages::front(&state.addresses))
-}
+impl PortalState {
+    /// The pages over this registry. `people` is the one of the process: it counts failures.
+    #[must_use]
+    pub fn new(registry: &RegistryState, people: People, site: Site) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                site,
+                management: ManagementClient::new(registry.clone()),
+                people,
+                clock: registry.clock.clone(),
+            }),
+        }
+    }
 
-async fn problem(Path(code): Path<String>) -> Response {
-    match Kind::of(&code) {
-        Some(kind) => Html(pages::problem(kind)).into_response(),
-        None => not_found().await,
+    pub(crate) fn site(&self) -> &Site {
+        &self.inner.site
+    }
+
+    pub(crate) fn management(&self) -> &ManagementClient {
+        &self.inner.management
+    }
+
+    pub(crate) fn people(&self) -> &People {
+        &self.inner.people
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.inner.clock.as_ref()
+    }
+
+    /// The name of the chosen organization. An operator may have chosen one without belonging to it.
+    pub(crate) async fn name_of_chosen(
+        &self,
+        session: &Session,
+        address: Option<IpAddr>,
+    ) -> Result<String, Failure> {
+        let who = &session.who;
+        let Some(chosen) = &who.organization else {
+            return Ok(String::new());
+        };
+        let own = who.organizations.iter().find(|(id, ..)| id == chosen);
+        if let Some((_, name, _)) = own {
+            return Ok(name.clone());
+        }
+        let api = self.management().as_actor(who.actor.clone(), address);
+        match self.organization(&api, chosen).await {
+            Ok(organization) => Ok(organization.name),
+            Err(error) if error.status().as_u16() == 404 => Ok(String::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn organization(
+        &self,
+        api: &portcullis_registry::in_process::Management,
+        id: &OrganizationId,
+    ) -> Result<Organization, ManagementError> {
+        let path = ("/v1/organizations/{organization_id}", [id.as_str()]);
+        Ok(api.get::<Organization>(path, &[]).await?.value)
     }
 }
 
-async fn style() -> Response {
-    let mut response = include_str!("portal.css").into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/css; charset=utf-8"),
-    );
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=3600"),
-    );
-    response
+/// The pages: exactly those of [`routes::ROUTES`]. Answers every path that no other role of the port has, so
+/// it is merged last.
+pub fn router(state: PortalState) -> Router {
+    routes::router()
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(middleware::from_fn_with_state(state.clone(), gate::pass))
+        .layer(middleware::map_response(secured))
+        .layer(CompressionLayer::new().gzip(true))
+        .with_state(state)
 }
 
-async fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, Html(pages::not_found())).into_response()
+/// The gate has refused already; this is what its answer is made of.
+async fn method_not_allowed() -> Failure {
+    Failure::MethodNotAllowed
 }
 
-async fn method_not_allowed() -> Response {
-    let page = Html(pages::method_not_allowed());
-    let mut response = (StatusCode::METHOD_NOT_ALLOWED, page).into_response();
-    response
-        .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-    response
+async fn not_found() -> Failure {
+    Failure::NotFound
 }
 
 /// Nothing from elsewhere is loaded, nothing is framed, nothing is sent on.
 async fn secured(mut response: Response) -> Response {
-    const FIELDS: [(HeaderName, &str); 5] = [
+    const FIELDS: [(HeaderName, &str); 6] = [
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Not no-referrer: browsers would say of our own forms that they come from nowhere.
+        (header::REFERRER_POLICY, "same-origin"),
         (
             HeaderName::from_static("cross-origin-opener-policy"),
             "same-origin",
         ),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=()",
+        ),
     ];
     let headers = response.headers_mut();
     for (name, value) in FIELDS {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     headers
         .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-cache"));
+        .or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -10,8 +10,8 @@ use portcullis_core::{
 };
 use portcullis_gateway::{GatewayState, OutboundSigner, OutboundTokens, UpstreamTls};
 use portcullis_listener::{Control, Limits, PerCore};
-use portcullis_portal::PortalState;
-use portcullis_registry::{RegistryState, password::Passwords};
+use portcullis_portal::{PortalState, Site};
+use portcullis_registry::{RegistryState, password::Passwords, people::People};
 use portcullis_store::{Refresher, SnapshotParts, Store};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -222,9 +222,16 @@ impl Node {
         if let Some(development) = &self.plan.development {
             addresses.extend(development.addresses.iter().cloned());
         }
-        let portal = portcullis_portal::router(PortalState {
-            addresses: addresses.into(),
-        });
+        let site = Site {
+            public_url: self.plan.config.listeners.public_base().to_owned(),
+            gateway_url: self.plan.config.listeners.gateway_base().to_owned(),
+            issuer: self.auth.issuer().as_str().to_owned(),
+            is_development: self.plan.development.is_some(),
+            captures_mail: false,
+            addresses,
+        };
+        let people = People::new(&state);
+        let portal = portcullis_portal::router(PortalState::new(&state, people, site));
         Ok(portcullis_registry::router(state).merge(portal))
     }
 

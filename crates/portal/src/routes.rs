@@ -1,0 +1,160 @@
+//! Every page and what it takes to open it: one table, of which the router is made and which the gate obeys.
+//!
+//! A path that is not here answers nobody. GET never changes anything; what changes something is POST, and came
+//! from a form of ours, which the gate checks before the handler runs.
+
+use axum::{
+    Router,
+    routing::{MethodFilter, on},
+};
+use http::Method;
+use portcullis_core::permissions::Action;
+
+use crate::{
+    PortalState, assets,
+    pages::{errors, front, session, sign_in, theme, welcome},
+};
+
+/// Who may open a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Everybody, signed in or not.
+    Public,
+    /// Whoever is signed in: it is about the person alone, or shows what the person may see.
+    SignedIn,
+    /// Whoever may do this in the organization chosen in the switcher. Operators may.
+    Member(Action),
+    /// Operators.
+    Operator,
+    /// Everybody on this machine while mail is captured instead of sent, on the development server; elsewhere
+    /// operators. Nobody when mail is sent.
+    Mailbox,
+}
+
+/// One method of one path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// As the router spells it, with `{parameters}`.
+    pub path: &'static str,
+    /// Who may.
+    pub who: Who,
+}
+
+/// Largest body of most forms, in bytes.
+const FORM_BYTES_MAX: usize = 256 * 1024;
+/// Largest body of a form with a specification: the text of at most 1 MiB, and the fields beside it.
+const UPLOAD_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+macro_rules! routes {
+    ($($method:ident $path:literal, $who:expr => $handler:path;)*) => {
+        /// Every route, in the order of the documentation.
+        pub const ROUTES: &[Route] = &[$(Route {
+            method: stringify!($method),
+            path: $path,
+            who: $who,
+        }),*];
+
+        /// The router of exactly these routes.
+        pub(crate) fn router() -> Router<PortalState> {
+            Router::new()$(.route($path, on(MethodFilter::$method, $handler)))*
+        }
+    };
+}
+
+use Who::{Public, SignedIn};
+
+routes! {
+    // Signed out.
+    GET  "/", Public => front::show;
+    GET  "/login", Public => sign_in::form;
+    POST "/login", Public => sign_in::submit;
+    POST "/logout", Public => session::sign_out;
+    GET  "/welcome", Public => welcome::form;
+    POST "/welcome", Public => welcome::submit;
+    POST "/theme", Public => theme::choose;
+    GET  "/docs/errors/{code}", Public => errors::explain;
+    GET  "/static/{name}", Public => assets::serve;
+
+    // Everybody who is signed in.
+    POST "/switch", SignedIn => session::switch;
+
+    // Apps and subscriptions.
+
+    // APIs.
+
+    // Account and organization.
+
+    // Operators.
+
+}
+
+/// Paths whose forms carry a specification.
+const UPLOADS: &[&str] = &[
+    "/apis/new",
+    "/apis/{api_id}/instances/new",
+    "/apis/{api_id}/instances/{instance_id}/edit",
+];
+
+/// Who may use a route; `None` when it is not in the table. HEAD is GET.
+#[must_use]
+pub fn who(method: &Method, path: &str) -> Option<Who> {
+    let method = if *method == Method::HEAD {
+        "GET"
+    } else {
+        method.as_str()
+    };
+    let route = ROUTES
+        .iter()
+        .find(|route| route.method == method && route.path == path);
+    route.map(|route| route.who)
+}
+
+/// The methods of a path, as `Allow` names them.
+pub(crate) fn methods(path: &str) -> String {
+    let routes = ROUTES.iter().filter(|route| route.path == path);
+    let methods: Vec<&str> = routes
+        .map(|route| {
+            if route.method == "GET" {
+                "GET, HEAD"
+            } else {
+                route.method
+            }
+        })
+        .collect();
+    methods.join(", ")
+}
+
+/// Largest body of a path, in bytes.
+pub(crate) fn body_bytes_max(path: &str) -> usize {
+    if UPLOADS.contains(&path) {
+        UPLOAD_BYTES_MAX
+    } else {
+        FORM_BYTES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_stands_once_and_reads_or_changes() {
+        for (at, route) in ROUTES.iter().enumerate() {
+            assert!(matches!(route.method, "GET" | "POST"), "{route:?}");
+            let same = |other: &Route| (other.method, other.path) == (route.method, route.path);
+            assert_eq!(ROUTES.iter().position(same), Some(at), "{route:?}");
+        }
+    }
+
+    #[test]
+    fn what_changes_something_for_a_member_asks_for_more_than_reading() {
+        for route in ROUTES {
+            assert!(
+                route.method == "GET" || route.who != Who::Member(Action::Read),
+                "{route:?}"
+            );
+        }
+    }
+}
