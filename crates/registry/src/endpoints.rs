@@ -58,6 +58,7 @@ pub(crate) fn router() -> OpenApiRouter<RegistryState> {
         .routes(routes!(subscriptions::activate))
         .routes(routes!(apis::list, apis::create))
         .routes(routes!(apis::get, apis::update, apis::delete))
+        .routes(routes!(apis::apps))
         .routes(routes!(apis::share))
         .routes(routes!(apis::unshare))
         .routes(routes!(secrets::list_of_api, secrets::create_of_api))

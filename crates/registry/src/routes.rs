@@ -109,6 +109,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/apis/{api_id}", READ),
     route("PATCH", "/v1/apis/{api_id}", APIS),
     route("DELETE", "/v1/apis/{api_id}", APIS),
+    route("GET", "/v1/apis/{api_id}/apps", READ),
     route("POST", "/v1/apis/{api_id}/shares", APIS),
     route("DELETE", "/v1/apis/{api_id}/shares/{organization_id}", APIS),
     route("GET", "/v1/directory", READ),

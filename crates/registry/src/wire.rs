@@ -15,9 +15,10 @@ pub use crate::{
         secrets::{CreatedSecret, RevokedTokens, RotatedSecret},
         subscriptions::SubscriptionWithConnections,
         wire::{
-            Api, ApiSummary, App, AppSummary, CallCounts, CallsSummary, Connection, Directory,
-            DirectoryEntry, Facet, Facets, Instance, InstanceLine, Membership, Organization,
-            OrganizationSummary, Secret, SelectedApi, Subscription, SubscriptionSummary, User,
+            Api, ApiSummary, ApiUser, App, AppSummary, CallCounts, CallsSummary, Connection,
+            Directory, DirectoryEntry, Facet, Facets, Instance, InstanceLine, Membership,
+            Organization, OrganizationSummary, Secret, SelectedApi, Subscription,
+            SubscriptionSummary, User,
         },
     },
     params::Listed,

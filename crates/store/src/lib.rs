@@ -11,6 +11,7 @@
 
 mod act;
 mod api_lists;
+mod api_users;
 mod apis;
 mod app_lists;
 mod apps;
@@ -60,6 +61,7 @@ mod usage;
 mod users;
 
 pub use api_lists::{ApiFilter, ApiSummary, Facet, Facets, InstanceLine, SelectedApi};
+pub use api_users::ApiUser;
 pub use apis::{ApiPatch, CreatedApi, NewApi};
 pub use app_lists::{AppFilter, AppSummary};
 pub use apps::{AppPatch, CreatedApp, GivenCredentials, NewApp};

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     apps::named_organization,
-    wire::{Api, Secret},
+    wire::{Api, ApiUser, Secret},
 };
 use crate::{
     RegistryState,
@@ -26,8 +26,8 @@ use crate::{
     error::RegistryError,
     findings::{Findings, sentence},
     params::{
-        Id, Idempotency, Ids, IfMatch, Include, IncludeParams, Listed, OrderParam, Params,
-        page_request, search, with_etag,
+        Id, Idempotency, Ids, IfMatch, Include, IncludeParams, Listed, OrderParam, PageParams,
+        Params, page_request, search, with_etag,
     },
     rules,
 };
@@ -404,6 +404,21 @@ pub(crate) async fn delete(
         seq: acted.seq,
     };
     Ok(done(&state, acted, wait.wait).await)
+}
+
+/// The apps that selected an API, oldest first. For its provider alone.
+#[utoipa::path(get, path = "/v1/apis/{api_id}/apps", tag = "apis",
+    params(("api_id" = String, Path), PageParams), responses((status = 200, body = Listed<ApiUser>)))]
+pub(crate) async fn apps(
+    caller: Caller,
+    Id(id): Id<ApiId>,
+    Params(params): Params<PageParams>,
+) -> Result<Json<Listed<ApiUser>>, RegistryError> {
+    let api = provided(&caller, &id).await?;
+    let authority = caller.authority(&api.organization_id)?;
+    let page = page_request(params.limit, params.after.as_deref())?;
+    let page = caller.store.api_users(&authority, &id, page).await?;
+    Ok(Json(Listed::of(page)))
 }
 
 /// Whom to share an API with.

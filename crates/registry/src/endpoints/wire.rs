@@ -18,8 +18,8 @@ use crate::rules::instant_text;
 mod catalog;
 
 pub use catalog::{
-    ApiSummary, AppSummary, CallCounts, CallsSummary, Directory, DirectoryEntry, Facet, Facets,
-    InstanceLine, OrganizationSummary, SelectedApi, SubscriptionSummary,
+    ApiSummary, ApiUser, AppSummary, CallCounts, CallsSummary, Directory, DirectoryEntry, Facet,
+    Facets, InstanceLine, OrganizationSummary, SelectedApi, SubscriptionSummary,
 };
 
 fn optional_instant(instant: Option<Timestamp>) -> Option<String> {

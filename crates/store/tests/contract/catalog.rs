@@ -401,6 +401,42 @@ contract!(an_api_that_was_taken_from_an_app_says_so, |world| {
     assert_eq!(stranger.unwrap_err(), ActError::NotFound("app"));
 });
 
+contract!(a_provider_sees_the_apps_that_use_its_api, |world| {
+    let m = market(&world.store).await;
+    let store = &world.store;
+    let id = &m.api.api.id;
+    for number in 0..4 {
+        world.clock.advance(Duration::from_secs(1));
+        app(store, &m.owner, &format!("user {number}"), &[id]).await;
+    }
+    app(store, &m.owner, "without", &[]).await;
+    activate(store, &m.app.app.id, &m.buyer).await;
+    let ended = activate(store, &m.app.app.id, &m.stranger).await;
+    store
+        .end_subscription(&OPERATOR, &ended.id, SubscriptionEvent::Cancel)
+        .await
+        .unwrap();
+    let who = member(&m.provider);
+
+    let read = |page| store.api_users(&who, id, page);
+    let names = all_pages(read, |user| user.name.clone()).await;
+    let first = store
+        .api_users(&who, id, PageRequest::first(1))
+        .await
+        .unwrap();
+
+    let own = m.app.app.name.clone();
+    assert_eq!(names, [&own, "user 0", "user 1", "user 2", "user 3"]);
+    assert_eq!(first.items[0].organization_name, "owner");
+    assert_eq!(first.items[0].state, AppState::Enabled);
+    assert_eq!(first.items[0].living_subscriptions, 1);
+    // The API is public, but who uses it is its provider's to know.
+    let theirs = store
+        .api_users(&member(&m.owner), id, PageRequest::default())
+        .await;
+    assert_eq!(theirs.unwrap_err(), ActError::NotFound("API"));
+});
+
 contract!(details_of_an_api_are_kept_and_limited, |world| {
     let store = &world.store;
     let own = organization(store, "own").await;

@@ -161,6 +161,36 @@ impl From<&store::SelectedApi> for SelectedApi {
     }
 }
 
+/// An app that uses an API, as the API's provider sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ApiUser {
+    /// The app.
+    pub app_id: String,
+    /// Its name.
+    pub name: String,
+    /// `enabled`, `disabled` or `deleted`.
+    pub state: String,
+    /// The app's owner.
+    pub organization_id: String,
+    /// The owner's name.
+    pub organization_name: String,
+    /// Customers' subscriptions that reach the API through the app and have not ended.
+    pub living_subscriptions: u64,
+}
+
+impl From<&store::ApiUser> for ApiUser {
+    fn from(of: &store::ApiUser) -> Self {
+        Self {
+            app_id: of.app_id.to_string(),
+            name: of.name.clone(),
+            state: of.state.as_str().to_owned(),
+            organization_id: of.organization_id.to_string(),
+            organization_name: of.organization_name.clone(),
+            living_subscriptions: of.living_subscriptions,
+        }
+    }
+}
+
 /// An API in the directory, with its `summary`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DirectoryEntry {
