@@ -214,8 +214,10 @@ impl Failure {
 
     /// The page that says it, in the layout of whoever asked.
     pub(crate) fn page(self, page: &Page, matched: &str) -> Response {
-        if let Self::SignInNeeded | Self::ProofNeeded = self {
-            return to_sign_in(page, matched);
+        match self {
+            Self::SignInNeeded => return back_through("/login", page, matched),
+            Self::ProofNeeded => return back_through("/prove", page, matched),
+            _ => {}
         }
         if let Self::Internal(reason) = &self {
             tracing::error!(
@@ -276,13 +278,13 @@ impl Failure {
     }
 }
 
-/// The sign-in page, which leads back to here. A form cannot be led back to: its page is, where there is one.
-fn to_sign_in(page: &Page, matched: &str) -> Response {
+/// A page that leads back to here. A form cannot be led back to: its page is, where there is one.
+fn back_through(door: &str, page: &Page, matched: &str) -> Response {
     let back = match (page.is_read(), routes::who(&Method::GET, matched)) {
         (true, _) => page.here(),
         (false, Some(_)) => page.path(),
         (false, None) => "/",
     };
     let next: String = form_urlencoded::byte_serialize(back.as_bytes()).collect();
-    page.go(&format!("/login?next={next}"))
+    page.go(&format!("{door}?next={next}"))
 }

@@ -51,6 +51,8 @@ mod csrf;
 mod failure;
 mod flash;
 mod form;
+#[cfg(test)]
+mod gallery;
 mod gate;
 mod layout;
 mod page;

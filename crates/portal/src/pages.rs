@@ -3,6 +3,8 @@
 
 pub(crate) mod errors;
 pub(crate) mod front;
+pub(crate) mod home;
+pub(crate) mod prove;
 pub(crate) mod session;
 pub(crate) mod sign_in;
 pub(crate) mod theme;

@@ -12,7 +12,7 @@ use portcullis_core::permissions::Action;
 
 use crate::{
     PortalState, assets,
-    pages::{errors, front, session, sign_in, theme, welcome},
+    pages::{errors, front, prove, session, sign_in, theme, welcome},
 };
 
 /// Who may open a page.
@@ -79,6 +79,8 @@ routes! {
 
     // Everybody who is signed in.
     POST "/switch", SignedIn => session::switch;
+    GET  "/prove", SignedIn => prove::form;
+    POST "/prove", SignedIn => prove::submit;
 
     // Apps and subscriptions.
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use askama::filters::HtmlSafe;
+use portcullis_core::clock::Timestamp;
 
 /// HTML that is inserted as it is: everything variable in it was escaped when it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,6 +190,12 @@ pub(crate) fn absolute(instant: &str) -> String {
         Some(format!("{day} {month} {year}, {} UTC", clock.get(..5)?))
     };
     parts().unwrap_or_else(|| instant.to_owned())
+}
+
+/// An instant of the management API, to reckon with.
+pub(crate) fn instant(text: &str) -> Option<Timestamp> {
+    let instant: jiff::Timestamp = text.parse().ok()?;
+    Some(Timestamp::from_us(instant.as_microsecond()))
 }
 
 /// A file that is made of the page itself: the content of a `data:` link. Nothing is sent anywhere.

@@ -1,7 +1,8 @@
-//! `/`: what this is and where everything stands, for visitors; home, for people who are signed in.
+//! `/`: what this is and where everything stands, for visitors; [`home`] for people who are signed in.
 
 use askama::Template;
 
+use super::home;
 use crate::{
     Address,
     layout::{Section, Shell},
@@ -15,13 +16,6 @@ struct Front<'a> {
     addresses: &'a [Address],
 }
 
-#[derive(Template)]
-#[template(path = "home.html")]
-struct Home<'a> {
-    shell: Shell,
-    addresses: &'a [Address],
-}
-
 /// `GET /`.
 pub(crate) async fn show(page: Page) -> Answer {
     let addresses = page.portal().site().addresses.as_slice();
@@ -29,8 +23,7 @@ pub(crate) async fn show(page: Page) -> Answer {
         let shell = page.shell(Section::None, "Two papers for every call");
         return page.show(&Front { shell, addresses });
     }
-    let shell = page.shell(Section::Home, "Home");
-    page.show(&Home { shell, addresses })
+    home::show(&page).await
 }
 
 /// Whether an address can be followed: a port alone is shown and not linked.

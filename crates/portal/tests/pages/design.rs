@@ -51,9 +51,9 @@ fn every_text_can_be_read_in_both_themes() {
         }
     }
     for (text, ground) in [
-        ("on-accent", "accent"),
-        ("on-accent", "accent-hover"),
-        ("on-bad", "bad-solid"),
+        ("on-solid", "solid"),
+        ("on-solid", "solid-hover"),
+        ("on-solid", "bad-solid"),
         ("on-code", "code"),
         ("accent", "accent-soft"),
         ("good", "good-soft"),
@@ -72,7 +72,7 @@ fn every_text_can_be_read_in_both_themes() {
 #[test]
 fn controls_stand_out_from_their_ground_in_both_themes() {
     for ground in ["ground", "surface", "raised"] {
-        for edge in ["edge", "accent", "bad"] {
+        for edge in ["edge", "accent", "bad", "solid", "bad-solid"] {
             assert_contrast(edge, ground, 3.0);
         }
     }

@@ -9,6 +9,7 @@
 
 mod design;
 mod gate;
+mod home;
 mod public;
 mod sign_in;
 mod support;

@@ -42,8 +42,8 @@ pub(crate) const PASSWORD: &str = "drawbridge lantern plum 7";
 /// An installation.
 pub(crate) struct World {
     pub(crate) state: RegistryState,
+    #[expect(dead_code, reason = "pages whose tests wait for mail settle it")]
     pub(crate) people: People,
-    #[expect(dead_code, reason = "for tests of what ends with time")]
     pub(crate) clock: Arc<ManualClock>,
     router: Router,
     count: AtomicU64,
