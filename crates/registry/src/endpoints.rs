@@ -16,6 +16,7 @@ pub(crate) mod me;
 pub(crate) mod nodes;
 mod organizations;
 pub(crate) mod secrets;
+pub(crate) mod spec_checks;
 pub(crate) mod subscriptions;
 mod users;
 pub(crate) mod wire;
@@ -29,6 +30,7 @@ pub(crate) fn router() -> OpenApiRouter<RegistryState> {
             instances::update,
             instances::delete
         ))
+        .routes(routes!(spec_checks::check))
         .layer(DefaultBodyLimit::max(SPEC_BODY_BYTES_MAX));
     OpenApiRouter::new()
         .routes(routes!(me::openapi))
@@ -66,6 +68,7 @@ pub(crate) fn router() -> OpenApiRouter<RegistryState> {
         .routes(routes!(secrets::revoke_tokens_of_api))
         .merge(with_specifications)
         .routes(routes!(instances::spec))
+        .routes(routes!(instances::reference_of))
         .routes(routes!(subscriptions::list))
         .routes(routes!(subscriptions::get))
         .routes(routes!(subscriptions::end))

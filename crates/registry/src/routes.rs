@@ -128,6 +128,12 @@ pub const ROUTES: &[Route] = &[
         "/v1/apis/{api_id}/instances/{instance_id}/spec",
         READ,
     ),
+    route(
+        "GET",
+        "/v1/apis/{api_id}/instances/{instance_id}/reference",
+        READ,
+    ),
+    route("POST", "/v1/spec_checks", Needs::Token),
     route("GET", "/v1/subscriptions", READ),
     route("GET", "/v1/subscriptions/{subscription_id}", EITHER_READS),
     route(

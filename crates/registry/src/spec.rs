@@ -1,25 +1,39 @@
 //! Intake of API specifications: Swagger 2.0, OpenAPI 3.0 and 3.1, as JSON or YAML.
 //!
-//! Takes what an instance needs: title, description, version, base path, and answers for the simulator. Style is
-//! not judged. The text is kept as it came; nothing it refers to outside itself is ever fetched.
+//! Takes what an instance needs: title, description, version, base path, tags, and answers for the simulator; and
+//! says what is wrong or could be better, each with its place in the text. The text is kept as it came; nothing it
+//! refers to outside itself is ever fetched.
 
+mod lint;
 mod node;
-mod reference;
+mod positions;
+/// The specification made ready to be read.
+pub mod reference;
+mod references;
 mod simulations;
 mod yaml;
 
+use lint::Remark;
+pub use lint::{Finding, Severity};
 use node::Node;
 use portcullis_core::{
     api::{Simulation, check_base_path},
     catalog::{CATEGORIES_MAX, CATEGORY_CHARACTERS_MAX},
 };
+use positions::{Place, START, places};
+
+use crate::findings::sentence;
 
 /// Largest specification we take, in bytes.
 pub const SPEC_BYTES_MAX: usize = 1024 * 1024;
+/// Longest version of a specification, in characters.
+const VERSION_CHARACTERS_MAX: usize = 40;
 
 /// What a specification says about its API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
+    /// `swagger_2_0`, `openapi_3_0` or `openapi_3_1`.
+    pub dialect: &'static str,
     /// `info.title`.
     pub title: String,
     /// `info.description`; may be empty.
@@ -30,8 +44,19 @@ pub struct Spec {
     pub base_path: Option<String>,
     /// Names of its tags, at most ten.
     pub categories: Vec<String>,
+    /// How many operations it describes.
+    pub operations: usize,
     /// Answers found in its examples, in its own order.
     pub simulations: Vec<Simulation>,
+}
+
+/// What was found in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The specification; `None` when there are errors.
+    pub spec: Option<Spec>,
+    /// Errors first, then by place.
+    pub findings: Vec<Finding>,
 }
 
 /// Why a specification was refused: everything that was found, not just the first.
@@ -40,21 +65,21 @@ pub enum SpecError {
     /// Over [`SPEC_BYTES_MAX`].
     #[error("the specification is larger than 1 MiB")]
     TooLarge,
-    /// Neither JSON nor YAML, or over a limit of structure.
-    #[error("the specification cannot be read: {0}")]
-    Unreadable(String),
-    /// It can be read but lacks or holds something; one sentence each.
-    #[error("the specification is not usable: {}", .0.join("; "))]
-    Findings(Vec<String>),
+    /// It cannot be read, or lacks or holds something. Errors alone.
+    #[error("the specification is not usable: {}", self.sentences().join(" "))]
+    Findings(Vec<Finding>),
 }
 
 impl SpecError {
-    /// What was found, one sentence each.
+    /// What was found, a sentence each with its place.
     #[must_use]
-    pub fn findings(&self) -> Vec<String> {
+    pub fn sentences(&self) -> Vec<String> {
         match self {
-            Self::Findings(findings) => findings.clone(),
-            other => vec![other.to_string()],
+            Self::TooLarge => vec!["The specification is larger than 1 MiB.".to_owned()],
+            Self::Findings(findings) => findings
+                .iter()
+                .map(|f| format!("Line {}, column {}: {}", f.line, f.column, f.message))
+                .collect(),
         }
     }
 }
@@ -63,7 +88,18 @@ impl SpecError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Family {
     Swagger2,
-    OpenApi3,
+    /// With its minor version.
+    OpenApi3(u8),
+}
+
+impl Family {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Swagger2 => "swagger_2_0",
+            Self::OpenApi3(0) => "openapi_3_0",
+            Self::OpenApi3(_) => "openapi_3_1",
+        }
+    }
 }
 
 /// Reads a specification. Takes up to a few hundred milliseconds of CPU: not for a core that serves calls.
@@ -74,44 +110,169 @@ pub fn read(text: &str) -> Result<Spec, SpecError> {
     if text.len() > SPEC_BYTES_MAX {
         return Err(SpecError::TooLarge);
     }
-    let document = parse(text)?;
-    let family = family(&document)?;
-    let mut findings = Vec::new();
+    let mut report = check(text);
+    report
+        .findings
+        .retain(|finding| finding.severity == Severity::Error);
+    report.spec.ok_or(SpecError::Findings(report.findings))
+}
+
+/// Reads a specification and says everything about it. Takes CPU as [`read`] does.
+#[must_use]
+pub fn check(text: &str) -> Report {
+    let refused = |place: Place, message: String| Report {
+        spec: None,
+        findings: vec![finding(Severity::Error, place, message, &[])],
+    };
+    if text.len() > SPEC_BYTES_MAX {
+        return refused(START, "The specification is larger than 1 MiB.".to_owned());
+    }
+    let (text, lines_before) = trimmed(text);
+    let moved = |place: Place| Place {
+        line: place.line + lines_before,
+        ..place
+    };
+    let document = match parse(text) {
+        Ok(document) => document,
+        Err((place, reason)) => {
+            let message = format!("The specification cannot be read: {reason}.");
+            return refused(moved(place), message);
+        }
+    };
+    let family = match family(&document) {
+        Ok(family) => family,
+        Err(reason) => return refused(moved(START), reason.to_owned()),
+    };
+    let (spec, mut remarks) = taken(&document, family);
+    remarks.sort_by_key(|remark| remark.severity != Severity::Error);
+    let paths: Vec<Vec<String>> = remarks.iter().map(|remark| remark.path.clone()).collect();
+    let mut findings: Vec<Finding> = remarks
+        .into_iter()
+        .zip(places(text, &paths))
+        .map(|(remark, place)| finding(remark.severity, moved(place), remark.message, &remark.path))
+        .collect();
+    findings.sort_by_key(|f| (f.severity != Severity::Error, f.line, f.column));
+    let has_errors = findings.iter().any(|f| f.severity == Severity::Error);
+    Report {
+        spec: (!has_errors).then_some(spec),
+        findings,
+    }
+}
+
+fn finding(severity: Severity, place: Place, message: String, path: &[String]) -> Finding {
+    let segment = |segment: &String| format!("/{}", segment.replace('~', "~0").replace('/', "~1"));
+    Finding {
+        severity,
+        line: place.line,
+        column: place.column,
+        message,
+        pointer: path.iter().map(segment).collect(),
+    }
+}
+
+/// What the document says, and everything there is to say about it.
+fn taken(document: &Node, family: Family) -> (Spec, Vec<Remark>) {
+    let mut remarks = Vec::new();
     let mut info = |member: &str| {
         let found = document.get("info").and_then(|info| info.get(member));
         match found.and_then(Node::as_words).map(str::trim) {
             Some(words) if !words.is_empty() => words.to_owned(),
             _ if member == "description" => String::new(),
             _ => {
-                findings.push(format!("info.{member} is missing"));
+                let message = format!("The {member} (info.{member}) is missing.");
+                let path = ["info", member];
+                remarks.push(Remark::new(Severity::Error, &path, message));
                 String::new()
             }
         }
     };
     let (title, description, version) = (info("title"), info("description"), info("version"));
-    let base_path = base_path(&document, family, &mut findings);
+    if version.chars().count() > VERSION_CHARACTERS_MAX {
+        let message = format!("The version has more than {VERSION_CHARACTERS_MAX} characters.");
+        remarks.push(Remark::new(Severity::Error, &["info", "version"], message));
+    }
+    let base_path = base_path(document, family, &mut remarks);
     let paths = document.get("paths");
     if paths.is_some_and(|paths| paths.as_map().is_none()) {
-        findings.push("paths is not a map of path templates".to_owned());
+        let message = "The paths are not a map of path templates.";
+        remarks.push(Remark::new(Severity::Error, &["paths"], message));
     }
-    findings.extend(reference::foreign(&document).map(|reference| {
-        format!(
-            "the reference {reference} leaves the document; put what it names into the document"
-        )
-    }));
-    if !findings.is_empty() {
-        return Err(SpecError::Findings(findings));
+    for (path, message) in references::doubtful(document) {
+        remarks.push(Remark {
+            severity: Severity::Warning,
+            path,
+            message,
+        });
     }
-    let simulations = simulations::collect(&document, family);
-    let categories = categories(&document);
-    Ok(Spec {
+    let simulations = simulations::collect(document, family);
+    remarks.extend(lint::advice(document, family, &simulations));
+    let spec = Spec {
+        dialect: family.name(),
         title,
         description,
         version,
         base_path,
-        categories,
+        categories: categories(document),
+        operations: lint::operations(document, &mut references::References::of(document)).len(),
         simulations,
+    };
+    (spec, remarks)
+}
+
+/// The text from its first character on that means something, and how many lines stand before.
+fn trimmed(text: &str) -> (&str, usize) {
+    let rest = text.trim_start_matches('\u{feff}').trim_start();
+    let before = text.len() - rest.len();
+    let before = text.get(..before).unwrap_or_default();
+    (rest, before.matches('\n').count())
+}
+
+fn parse(text: &str) -> Result<Node, (Place, String)> {
+    if text.starts_with('{') {
+        return node::from_json(text).map_err(|error| {
+            let place = Place {
+                line: error.line().max(1),
+                column: error.column().max(1),
+            };
+            let reason = error.to_string();
+            let reason = reason.split(" at line ").next().unwrap_or_default();
+            (place, reason.to_owned())
+        });
+    }
+    if text.starts_with('<') {
+        return Err((START, "it is neither JSON nor YAML".to_owned()));
+    }
+    yaml::from_yaml(text).map_err(|error| {
+        let (line, column) = error.place();
+        (Place { line, column }, error.to_string())
     })
+}
+
+/// Reads a text that was taken before.
+fn parsed(text: &str) -> Result<(Node, Family), SpecError> {
+    let refused = |place: Place, message: String| {
+        SpecError::Findings(vec![finding(Severity::Error, place, message, &[])])
+    };
+    if text.len() > SPEC_BYTES_MAX {
+        return Err(SpecError::TooLarge);
+    }
+    let (text, _) = trimmed(text);
+    let document = parse(text).map_err(|(place, reason)| refused(place, reason))?;
+    let family = family(&document).map_err(|reason| refused(START, reason.to_owned()))?;
+    Ok((document, family))
+}
+
+fn family(document: &Node) -> Result<Family, &'static str> {
+    let version = |member: &str| document.get(member).and_then(Node::as_words);
+    match (version("swagger"), version("openapi")) {
+        (Some("2.0"), None) => Ok(Family::Swagger2),
+        (None, Some(v)) if v.starts_with("3.0.") => Ok(Family::OpenApi3(0)),
+        (None, Some(v)) if v.starts_with("3.1.") => Ok(Family::OpenApi3(1)),
+        _ if version("asyncapi").is_some() => Err("AsyncAPI documents are not taken yet."),
+        _ => {
+            Err("This is neither Swagger 2.0 nor OpenAPI 3.0 or 3.1: its first member says which.")
+        }
+    }
 }
 
 /// The names of the document's tags, else those that its operations carry; at most ten, each once.
@@ -144,38 +305,16 @@ fn categories(document: &Node) -> Vec<String> {
     categories
 }
 
-fn parse(text: &str) -> Result<Node, SpecError> {
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let unreadable = |reason: String| SpecError::Unreadable(reason);
-    if text.starts_with('{') {
-        return node::from_json(text).map_err(|error| unreadable(error.to_string()));
-    }
-    if text.starts_with('<') {
-        return Err(unreadable("it is neither JSON nor YAML".to_owned()));
-    }
-    yaml::from_yaml(text).map_err(|error| unreadable(error.to_string()))
-}
-
-fn family(document: &Node) -> Result<Family, SpecError> {
-    let version = |member: &str| document.get(member).and_then(Node::as_words);
-    let finding = |text: &str| Err(SpecError::Findings(vec![text.to_owned()]));
-    match (version("swagger"), version("openapi")) {
-        (Some("2.0"), None) => Ok(Family::Swagger2),
-        (None, Some(v)) if ["3.0.", "3.1."].iter().any(|family| v.starts_with(family)) => {
-            Ok(Family::OpenApi3)
-        }
-        _ if version("asyncapi").is_some() => finding("AsyncAPI documents are not taken yet"),
-        _ => finding("it is neither Swagger 2.0 nor OpenAPI 3.0 or 3.1: see its first member"),
-    }
-}
-
 /// The base path without a trailing `/`. A wrong one is a finding, an absent one is not.
-fn base_path(document: &Node, family: Family, findings: &mut Vec<String>) -> Option<String> {
-    let (member, path) = match family {
-        Family::Swagger2 => ("basePath", document.get("basePath")?.as_text()?.to_owned()),
-        Family::OpenApi3 => {
+fn base_path(document: &Node, family: Family, remarks: &mut Vec<Remark>) -> Option<String> {
+    let (at, path): (&[&str], _) = match family {
+        Family::Swagger2 => (
+            &["basePath"],
+            document.get("basePath")?.as_text()?.to_owned(),
+        ),
+        Family::OpenApi3(_) => {
             let server = document.get("servers")?.as_list()?.first()?;
-            ("servers[0].url", path_of_url(&server_url(server)?))
+            (&["servers", "0", "url"], path_of_url(&server_url(server)?))
         }
     };
     let path = path.trim_end_matches('/');
@@ -188,7 +327,8 @@ fn base_path(document: &Node, family: Family, findings: &mut Vec<String>) -> Opt
         format!("/{path}")
     };
     if let Err(error) = check_base_path(&path) {
-        findings.push(format!("{member}: {error}"));
+        let message = sentence(&error.to_string());
+        remarks.push(Remark::new(Severity::Error, at, message));
     }
     Some(path)
 }

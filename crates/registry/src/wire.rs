@@ -13,6 +13,7 @@ pub use crate::{
         me::Me,
         nodes::Node,
         secrets::{CreatedSecret, RevokedTokens, RotatedSecret},
+        spec_checks::SpecCheck,
         subscriptions::SubscriptionWithConnections,
         wire::{
             Api, ApiSummary, ApiUser, App, AppSummary, CallCounts, CallsSummary, Connection,
@@ -23,4 +24,5 @@ pub use crate::{
     },
     params::Listed,
     problem::{FieldError, Problem},
+    spec::{Finding, Severity, reference::Reference},
 };

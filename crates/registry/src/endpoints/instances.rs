@@ -15,10 +15,11 @@ use portcullis_core::{
 };
 use portcullis_store::{Acted, InstancePatch, NewInstance, Remains};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     apis::{is_provider, provided},
+    spec_checks,
     wire::Instance,
 };
 use crate::{
@@ -29,7 +30,7 @@ use crate::{
     error::RegistryError,
     findings::Findings,
     params::{Id, Idempotency, Ids, IfMatch, Listed, Params, with_etag},
-    spec::{self, Spec, SpecError},
+    spec::{Finding, Severity, Spec, reference},
     targets,
 };
 
@@ -90,6 +91,8 @@ pub struct InstanceWithWarnings {
     pub instance: Instance,
     /// Sentences for people.
     pub warnings: Vec<String>,
+    /// What is to be said of the specification that was sent.
+    pub spec_findings: Vec<Finding>,
 }
 
 /// Puts an API into an environment, under a path of the gateway.
@@ -112,7 +115,7 @@ pub(crate) async fn create(
         &api.organization_id,
     );
     let target = findings.take("target_url", target.await);
-    let spec = read_spec(input.spec.clone(), &mut findings).await?;
+    let (spec, spec_findings) = read_spec(input.spec.clone(), &mut findings).await?;
     let namespace = namespace(&caller, &api, input.namespace.clone(), &mut findings).await?;
     let new = complete(&id, input, spec, namespace, &mut findings);
     findings.refuse()?;
@@ -125,28 +128,29 @@ pub(crate) async fn create(
         .await?;
     let location = format!("/v1/apis/{id}/instances/{}", acted.value.id);
     let version = acted.value.edit_version;
-    let acted = with_warnings(&acted, target.warnings);
+    let acted = with_warnings(&acted, target.warnings, spec_findings);
     let response = created(&state, acted, wait.wait, &location).await;
     Ok(with_etag(response, version))
 }
 
-/// Reads the specification on a thread of its own: it takes CPU.
+/// Reads the specification: errors are findings of the request, everything else is told with the answer.
 async fn read_spec(
     text: Option<String>,
     findings: &mut Findings,
-) -> Result<Option<Spec>, RegistryError> {
-    let Some(text) = text else { return Ok(None) };
-    let read = tokio::task::spawn_blocking(move || spec::read(&text)).await;
-    match read.map_err(|_| RegistryError::Internal("reading a specification failed"))? {
-        Ok(spec) => Ok(Some(spec)),
-        Err(SpecError::TooLarge) => Err(RegistryError::TooLarge),
-        Err(error) => {
-            for finding in error.findings() {
-                findings.add("spec", format!("{finding}."));
-            }
-            Ok(None)
-        }
+) -> Result<(Option<Spec>, Vec<Finding>), RegistryError> {
+    let Some(text) = text else {
+        return Ok((None, Vec::new()));
+    };
+    let report = spec_checks::report(text).await?;
+    if report.spec.is_some() {
+        return Ok((report.spec, report.findings));
     }
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+    for f in report.findings.iter().filter(is_error) {
+        let detail = format!("Line {}, column {}: {}", f.line, f.column, f.message);
+        findings.add("spec", detail);
+    }
+    Ok((None, Vec::new()))
 }
 
 /// The namespace that was named, or the provider's only one.
@@ -293,6 +297,50 @@ pub(crate) async fn spec(
     Ok(response)
 }
 
+/// Which part of a reference.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReferenceParams {
+    /// `outline` gives operations without what goes in and comes out; left out, everything.
+    #[param(inline)]
+    view: Option<View>,
+    /// The `index` of the one operation that is wanted.
+    operation: Option<usize>,
+}
+
+/// How much of a reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum View {
+    /// Operations without what goes in and comes out.
+    Outline,
+}
+
+/// The specification made ready to be read: operations with parameters, bodies, answers and schemas, whatever
+/// dialect it is written in. For whoever may select the API.
+#[utoipa::path(get, path = "/v1/apis/{api_id}/instances/{instance_id}/reference", tag = "instances",
+    params(("api_id" = String, Path), ("instance_id" = String, Path), ReferenceParams),
+    responses((status = 200, body = reference::Reference)))]
+pub(crate) async fn reference_of(
+    caller: Caller,
+    Ids(api, id): Ids<ApiId, InstanceId>,
+    Params(params): Params<ReferenceParams>,
+) -> Result<Response, RegistryError> {
+    let (_, instance) = visible(&caller, (&api, &id)).await?;
+    let text = instance
+        .spec
+        .ok_or(RegistryError::NotFound("specification"))?;
+    let part = match (params.operation, params.view) {
+        (Some(index), _) => reference::Part::Operation(index),
+        (None, Some(View::Outline)) => reference::Part::Outline,
+        (None, None) => reference::Part::Whole,
+    };
+    let made = spec_checks::on_a_thread(move || reference::reference(&text, part)).await?;
+    let made = made.map_err(|_| RegistryError::NotFound("specification that can be read"))?;
+    Ok(with_etag(Json(made).into_response(), instance.edit_version))
+}
+
 /// Changes an instance. Environment, namespace and base path never change: make another instance.
 #[utoipa::path(patch, path = "/v1/apis/{api_id}/instances/{instance_id}", tag = "instances",
     params(("api_id" = String, Path), ("instance_id" = String, Path), WaitParams),
@@ -316,7 +364,7 @@ pub(crate) async fn update(
             warnings = checked.warnings;
         }
     }
-    let spec = read_spec(patch.spec.clone().flatten(), &mut findings).await?;
+    let (spec, spec_findings) = read_spec(patch.spec.clone().flatten(), &mut findings).await?;
     findings.refuse()?;
     let simulations: Option<Vec<Simulation>> = patch.spec.as_ref().map(|_| {
         spec.as_ref()
@@ -341,7 +389,7 @@ pub(crate) async fn update(
         .update_instance(&authority, &id, version, change)
         .await?;
     let version = acted.value.edit_version;
-    let acted = with_warnings(&acted, warnings);
+    let acted = with_warnings(&acted, warnings, spec_findings);
     Ok(with_etag(done(&state, acted, wait.wait).await, version))
 }
 
@@ -376,11 +424,16 @@ pub(crate) async fn delete(
     Ok(done(&state, acted, wait.wait).await)
 }
 
-fn with_warnings(acted: &Acted<ApiInstance>, warnings: Vec<String>) -> Acted<InstanceWithWarnings> {
+fn with_warnings(
+    acted: &Acted<ApiInstance>,
+    warnings: Vec<String>,
+    spec_findings: Vec<Finding>,
+) -> Acted<InstanceWithWarnings> {
     Acted {
         value: InstanceWithWarnings {
             instance: Instance::whole(&acted.value),
             warnings,
+            spec_findings,
         },
         seq: acted.seq,
     }

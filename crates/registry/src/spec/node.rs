@@ -96,6 +96,47 @@ impl Node {
     }
 }
 
+impl Node {
+    /// The value as JSON for people: indented by two, members in the order of the document.
+    pub(super) fn to_pretty_json(&self) -> String {
+        let mut json = String::new();
+        self.write_pretty(&mut json, 0);
+        json
+    }
+
+    fn write_pretty(&self, json: &mut String, depth: usize) {
+        let line = |json: &mut String, depth: usize| {
+            json.push('\n');
+            json.push_str(&"  ".repeat(depth));
+        };
+        match self {
+            Self::List(items) if !items.is_empty() => {
+                json.push('[');
+                for (at, item) in items.iter().enumerate() {
+                    json.push_str(if at == 0 { "" } else { "," });
+                    line(json, depth + 1);
+                    item.write_pretty(json, depth + 1);
+                }
+                line(json, depth);
+                json.push(']');
+            }
+            Self::Map(members) if !members.is_empty() => {
+                json.push('{');
+                for (at, (name, value)) in members.iter().enumerate() {
+                    json.push_str(if at == 0 { "" } else { "," });
+                    line(json, depth + 1);
+                    push_quoted(json, name);
+                    json.push_str(": ");
+                    value.write_pretty(json, depth + 1);
+                }
+                line(json, depth);
+                json.push('}');
+            }
+            flat => flat.write_json(json),
+        }
+    }
+}
+
 fn push_quoted(json: &mut String, text: &str) {
     json.push_str(&serde_json::Value::from(text).to_string());
 }

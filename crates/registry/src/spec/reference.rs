@@ -1,114 +1,216 @@
-//! `$ref`: local ones are followed, with a limit; all others are found so that they can be refused.
+//! The reference of an API: its specification made ready to be read, whatever dialect it is written in. References
+//! within the document are resolved; what contains itself is marked, and depth and size are limited, so that a page
+//! can show any document.
 
-use std::collections::HashMap;
+mod build;
+mod schema;
 
-use super::node::Node;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// Longest chain of references to references.
-const CHAIN_MAX: usize = 16;
+pub use build::{Part, reference};
 
-/// Follows local references of one document, remembering where each led.
-pub(super) struct References<'a> {
-    document: &'a Node,
-    known: HashMap<&'a str, Option<&'a Node>>,
+/// A specification, ready to be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reference {
+    /// Name of the API.
+    pub title: String,
+    /// Its version.
+    pub version: String,
+    /// Free text; people write Markdown there.
+    pub description: String,
+    /// `swagger_2_0`, `openapi_3_0` or `openapi_3_1`.
+    pub dialect: String,
+    /// Where the provider says the API is. Calls go through the gateway instead.
+    pub servers: Vec<ReferenceServer>,
+    /// How callers prove who they are, as the provider says.
+    pub security: Vec<ReferenceSecurity>,
+    /// Groups of operations.
+    pub tags: Vec<ReferenceTag>,
+    /// In the document's order.
+    pub operations: Vec<ReferenceOperation>,
+    /// Whether something was left out because the document is too large.
+    pub truncated: bool,
 }
 
-impl<'a> References<'a> {
-    pub(super) fn of(document: &'a Node) -> Self {
-        Self {
-            document,
-            known: HashMap::new(),
-        }
-    }
-
-    /// The node itself, or what its reference leads to in the end; `None` when that is nothing or a circle.
-    pub(super) fn follow(&mut self, node: &'a Node) -> Option<&'a Node> {
-        let mut node = node;
-        for _ in 0..CHAIN_MAX {
-            let Some(reference) = node.get("$ref").and_then(Node::as_text) else {
-                return Some(node);
-            };
-            let document = self.document;
-            node = (*self
-                .known
-                .entry(reference)
-                .or_insert_with(|| pointed(document, reference)))?;
-        }
-        None
-    }
+/// A server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReferenceServer {
+    /// As written; variables in braces.
+    pub url: String,
+    /// Free text.
+    pub description: String,
 }
 
-/// What a local reference points at (RFC 6901, in the form of a URI fragment).
-fn pointed<'a>(document: &'a Node, reference: &str) -> Option<&'a Node> {
-    let pointer = reference.strip_prefix('#')?;
-    if pointer.is_empty() {
-        return Some(document);
-    }
-    pointer
-        .strip_prefix('/')?
-        .split('/')
-        .try_fold(document, |node, token| {
-            let decoded = percent_decoded(token)?;
-            let name = decoded.replace("~1", "/").replace("~0", "~");
-            match node {
-                Node::Map(members) => members.get(&name),
-                Node::List(items) => items.get(name.parse::<usize>().ok()?),
-                _ => None,
-            }
-        })
+/// A security scheme.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReferenceSecurity {
+    /// By which operations name it.
+    pub name: String,
+    /// `oauth2`, `apiKey`, `http`, and so on.
+    pub kind: String,
+    /// Free text.
+    pub description: String,
+    /// What else is to be known: where a key goes, where a token comes from.
+    pub detail: String,
 }
 
-fn percent_decoded(token: &str) -> Option<String> {
-    if !token.contains('%') {
-        return Some(token.to_owned());
-    }
-    let mut bytes = Vec::with_capacity(token.len());
-    let mut rest = token.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        if first != b'%' {
-            bytes.push(first);
-            rest = after;
-            continue;
-        }
-        let (digits, after) = after.split_at_checked(2)?;
-        let digits = std::str::from_utf8(digits).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
+/// A group of operations.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReferenceTag {
+    /// By which operations name it.
+    pub name: String,
+    /// Free text.
+    pub description: String,
 }
 
-/// References that leave the document, at most ten. Examples are data and not looked into.
-pub(super) fn foreign(document: &Node) -> impl Iterator<Item = String> {
-    let mut found = Vec::new();
-    let mut open = vec![document];
-    while let Some(node) = open.pop() {
-        match node {
-            Node::List(items) => open.extend(items),
-            Node::Map(members) => {
-                for (name, value) in members {
-                    match (name.as_str(), value) {
-                        ("$ref", Node::Text(reference)) if !reference.starts_with('#') => {
-                            found.push(shortened(reference));
-                        }
-                        ("example" | "default" | "enum" | "const", _) => {}
-                        _ => open.push(value),
-                    }
-                }
-            }
-            _ => {}
-        }
-        if found.len() >= 10 {
-            break;
-        }
-    }
-    found.into_iter()
+/// One method of one path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReferenceOperation {
+    /// Its place in the document, from 0: what `operation` asks for.
+    pub index: usize,
+    /// Upper case.
+    pub method: String,
+    /// Template below the base path.
+    pub path: String,
+    /// The provider's own name for it; may be empty.
+    pub operation_id: String,
+    /// One line; may be empty.
+    pub summary: String,
+    /// Free text.
+    pub description: String,
+    /// Not to be used any more.
+    pub deprecated: bool,
+    /// Groups it belongs to.
+    pub tags: Vec<String>,
+    /// Names of the security schemes that open it.
+    pub security: Vec<String>,
+    /// What goes into path, query, headers and cookies.
+    pub parameters: Vec<ReferenceParameter>,
+    /// What is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_body: Option<ReferenceBody>,
+    /// What is answered, by status.
+    pub responses: Vec<ReferenceResponse>,
 }
 
-fn shortened(reference: &str) -> String {
-    let mut text: String = reference.chars().take(100).collect();
-    if text.len() < reference.len() {
-        text.push('…');
-    }
-    text
+/// A parameter, or a header of an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReferenceParameter {
+    /// As sent.
+    pub name: String,
+    /// `path`, `query`, `header`, `cookie` or `form`.
+    pub place: String,
+    /// Free text.
+    pub description: String,
+    /// Whether it has to be there.
+    pub required: bool,
+    /// Not to be used any more.
+    pub deprecated: bool,
+    /// What it looks like.
+    pub schema: ReferenceSchema,
+    /// An example, or empty.
+    pub example: String,
 }
+
+/// What is sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReferenceBody {
+    /// Free text.
+    pub description: String,
+    /// Whether it has to be there.
+    pub required: bool,
+    /// One for each media type.
+    pub content: Vec<ReferenceMedia>,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReferenceResponse {
+    /// `200`, `2XX` or `default`.
+    pub status: String,
+    /// Free text.
+    pub description: String,
+    /// Headers.
+    pub headers: Vec<ReferenceParameter>,
+    /// One for each media type; empty when there is no body.
+    pub content: Vec<ReferenceMedia>,
+}
+
+/// A body in one media type.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReferenceMedia {
+    /// Such as `application/json`.
+    pub media_type: String,
+    /// What it looks like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<ReferenceSchema>,
+    /// Examples, the one to show first.
+    pub examples: Vec<ReferenceExample>,
+}
+
+/// An example.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReferenceExample {
+    /// The provider's name for it; may be empty.
+    pub name: String,
+    /// Free text.
+    pub summary: String,
+    /// The example itself; JSON is indented.
+    pub text: String,
+}
+
+/// What a value looks like.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReferenceSchema {
+    /// Its name in the document; empty for one without.
+    pub name: String,
+    /// `object`, `array`, `string`, `integer or null`, `any`, and so on.
+    pub kind: String,
+    /// Such as `date-time`; may be empty.
+    pub format: String,
+    /// Free text.
+    pub description: String,
+    /// Not to be used any more.
+    pub deprecated: bool,
+    /// Only answers hold it.
+    pub read_only: bool,
+    /// Only requests hold it.
+    pub write_only: bool,
+    /// Every value it can have; empty when they are not listed.
+    pub values: Vec<String>,
+    /// Its default as JSON, or empty.
+    pub default: String,
+    /// Its example as JSON, or empty.
+    pub example: String,
+    /// Limits, such as `at least 1 character`.
+    pub limits: Vec<String>,
+    /// Members of an object, those of every part of `allOf` among them.
+    pub properties: Vec<ReferenceProperty>,
+    /// What each entry of an array, or each further member of an object, looks like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(no_recursion)]
+    pub items: Option<Box<ReferenceSchema>>,
+    /// Exactly one of these, or at least one of them.
+    #[schema(no_recursion)]
+    pub choices: Vec<ReferenceSchema>,
+    /// It contains itself: look further out.
+    pub cycle: bool,
+    /// What is below was left out, because it is too deep or too much.
+    pub truncated: bool,
+}
+
+/// A member of an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReferenceProperty {
+    /// As sent.
+    pub name: String,
+    /// Whether it has to be there.
+    pub required: bool,
+    /// What it looks like.
+    #[schema(no_recursion)]
+    pub schema: ReferenceSchema,
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@
 use indexmap::IndexMap;
 use portcullis_core::api::Simulation;
 
-use super::{Family, node::Node, reference::References};
+use super::{Family, node::Node, references::References};
 
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
 /// Most simulations kept of one specification.
@@ -81,7 +81,7 @@ impl<'a> Examples<'a> {
         let response = self.references.follow(response)?;
         let (content_type, body) = match family {
             Family::Swagger2 => self.swagger_body(document, operation, response)?,
-            Family::OpenApi3 => self.openapi_body(response)?,
+            Family::OpenApi3(_) => self.openapi_body(response)?,
         };
         Some((status, content_type, body))
     }

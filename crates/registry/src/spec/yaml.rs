@@ -18,24 +18,39 @@ const NODE_WEIGHT: usize = 48;
 /// Why a YAML text was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum YamlError {
-    #[error("line {line}, column {column}: {reason}")]
+    #[error("{reason}")]
     Syntax {
         line: usize,
         column: usize,
         reason: String,
     },
-    #[error("line {line}: the document is nested too deeply")]
+    #[error("the document is nested too deeply")]
     TooDeep { line: usize },
-    #[error("line {line}: the document is too large once its aliases are expanded")]
+    #[error("the document is too large once its aliases are expanded")]
     TooLarge { line: usize },
-    #[error("line {line}: the member {name:?} stands twice")]
+    #[error("the member {name:?} stands twice")]
     Repeated { line: usize, name: String },
-    #[error("line {line}: names of members are plain text")]
+    #[error("names of members are plain text")]
     Name { line: usize },
-    #[error("line {line}: only one document is taken")]
+    #[error("only one document is taken")]
     SecondDocument { line: usize },
     #[error("the document is empty")]
     Empty,
+}
+
+impl YamlError {
+    /// Line and column, from 1.
+    pub(super) fn place(&self) -> (usize, usize) {
+        match self {
+            Self::Syntax { line, column, .. } => (*line, *column),
+            Self::TooDeep { line }
+            | Self::TooLarge { line }
+            | Self::Repeated { line, .. }
+            | Self::Name { line }
+            | Self::SecondDocument { line } => (*line, 1),
+            Self::Empty => (1, 1),
+        }
+    }
 }
 
 /// Reads one YAML document.
