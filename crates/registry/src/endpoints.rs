@@ -18,6 +18,7 @@ mod organizations;
 pub(crate) mod secrets;
 pub(crate) mod spec_checks;
 pub(crate) mod subscriptions;
+pub(crate) mod target_checks;
 mod users;
 pub(crate) mod wire;
 
@@ -54,6 +55,7 @@ pub(crate) fn router() -> OpenApiRouter<RegistryState> {
         .routes(routes!(secrets::rotate_of_app))
         .routes(routes!(secrets::rotate_of_api))
         .routes(routes!(directory::list))
+        .routes(routes!(target_checks::check))
         .routes(routes!(secrets::list_of_app, secrets::create_of_app))
         .routes(routes!(secrets::expire_of_app))
         .routes(routes!(secrets::revoke_tokens_of_app))

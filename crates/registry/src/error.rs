@@ -1,6 +1,6 @@
 //! Why the management API refused a request. `Display` is for the log, [`RegistryError::wire`] for the caller.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
@@ -59,6 +59,9 @@ pub enum RegistryError {
     /// The slots for hashing passwords are taken.
     #[error("too many passwords are being hashed")]
     TooManyPasswords,
+    /// The person tested many targets lately.
+    #[error("ten targets a minute can be tested")]
+    TooManyTargetChecks(Duration),
     /// The store refused.
     #[error(transparent)]
     Act(#[from] ActError),
@@ -111,7 +114,7 @@ impl RegistryError {
                     detail: detail.clone(),
                 }],
             ),
-            Self::TooManyPasswords => said(&problem::TOO_MANY),
+            Self::TooManyPasswords | Self::TooManyTargetChecks(_) => said(&problem::TOO_MANY),
             Self::Act(ActError::Conflict { code, .. }) => {
                 said(Kind::of(code).unwrap_or(&problem::CONFLICT_KIND))
             }
@@ -173,7 +176,7 @@ impl IntoResponse for RegistryError {
         let (kind, ..) = self.wire();
         let mut response = kind.status.into_response();
         let headers = response.headers_mut();
-        match self {
+        match &self {
             Self::Token(TokenError::Missing) => {
                 headers.insert(
                     header::WWW_AUTHENTICATE,
@@ -187,6 +190,10 @@ impl IntoResponse for RegistryError {
                         "Bearer realm=\"management\", error=\"invalid_token\"",
                     ),
                 );
+            }
+            Self::TooManyTargetChecks(after) => {
+                let seconds = after.as_secs().max(1);
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
             Self::TooManyPasswords | Self::Act(ActError::Busy | ActError::Unavailable(_)) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -47,7 +47,8 @@ pub mod seed;
 /// Intake of API specifications.
 pub mod spec;
 mod subscriptions_api;
-mod targets;
+/// Target URLs of API instances.
+pub mod targets;
 /// Things as the management API shows them.
 pub mod wire;
 
@@ -71,6 +72,8 @@ pub struct Settings {
     pub barrier_limit: Duration,
     /// Where passwords are hashed.
     pub passwords: password::Passwords,
+    /// How connections to targets are tested.
+    pub target_checks: targets::TargetChecks,
 }
 
 /// What every handler has at hand. Cheap to clone.

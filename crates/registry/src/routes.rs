@@ -134,6 +134,7 @@ pub const ROUTES: &[Route] = &[
         READ,
     ),
     route("POST", "/v1/spec_checks", Needs::Token),
+    route("POST", "/v1/target_checks", APIS),
     route("GET", "/v1/subscriptions", READ),
     route("GET", "/v1/subscriptions/{subscription_id}", EITHER_READS),
     route(

@@ -3,7 +3,13 @@
 //! One forbidden address among good ones is enough to refuse. A name that does not resolve yet is taken with a
 //! warning: whoever connects later looks at the address again, so nothing rests on this check alone.
 
+mod probe;
+
+pub use probe::TargetChecks;
+pub(crate) use probe::{Outcome, Probed};
+
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::Duration,
 };
@@ -14,6 +20,8 @@ use portcullis_core::{
     target::{Target, TargetHost},
 };
 
+/// Addresses of a name that are looked at.
+const ADDRESSES_MAX: usize = 16;
 /// How long a name may take to resolve.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(3);
 
@@ -69,18 +77,25 @@ fn allowed(
     Ok(())
 }
 
-/// Every address of a name; none when it does not resolve in time. Names of this machine (RFC 6761 section 6.3)
-/// are not left to whoever answers for them.
+/// Every address of a name; none when it does not resolve in time.
 async fn resolved(name: &str, port: u16) -> Vec<IpAddr> {
-    let bare = name.trim_end_matches('.');
-    if bare == "localhost" || bare.ends_with(".localhost") {
-        return vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    }
-    let lookup = tokio::net::lookup_host((name, port));
-    match tokio::time::timeout(RESOLVE_LIMIT, lookup).await {
-        Ok(Ok(addresses)) => addresses.map(|address| address.ip()).collect(),
+    match tokio::time::timeout(RESOLVE_LIMIT, addresses_of(name, port)).await {
+        Ok(Ok(addresses)) => addresses,
         Ok(Err(_)) | Err(_) => Vec::new(),
     }
+}
+
+/// Every address of a name. Names of this machine (RFC 6761 section 6.3) are not left to whoever answers for them.
+async fn addresses_of(name: &str, port: u16) -> io::Result<Vec<IpAddr>> {
+    let bare = name.trim_end_matches('.');
+    if bare == "localhost" || bare.ends_with(".localhost") {
+        return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    }
+    let addresses = tokio::net::lookup_host((name, port)).await?;
+    Ok(addresses
+        .map(|address| address.ip())
+        .take(ADDRESSES_MAX)
+        .collect())
 }
 
 #[cfg(test)]

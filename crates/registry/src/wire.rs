@@ -15,6 +15,7 @@ pub use crate::{
         secrets::{CreatedSecret, RevokedTokens, RotatedSecret},
         spec_checks::SpecCheck,
         subscriptions::SubscriptionWithConnections,
+        target_checks::TargetCheck,
         wire::{
             Api, ApiSummary, ApiUser, App, AppSummary, CallCounts, CallsSummary, Connection,
             Directory, DirectoryEntry, Facet, Facets, Instance, InstanceLine, Membership,

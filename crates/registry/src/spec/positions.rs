@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(at(json, "/a"), (2, 3));
         assert_eq!(at(json, "/a/0"), (2, 9));
         assert_eq!(at(json, "/a/1/é\"A"), (2, 13));
-        assert_eq!(at(json, "/a/2"), (2, 34));
+        assert_eq!(at(json, "/a/2"), (2, 35));
         assert_eq!(at(json, "/b/a"), (3, 9));
         assert_eq!(at(json, "/b/x"), (3, 3));
     }

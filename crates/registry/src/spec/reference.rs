@@ -5,6 +5,8 @@
 mod build;
 mod schema;
 
+use std::ops::Not;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -160,32 +162,45 @@ pub struct ReferenceExample {
     pub text: String,
 }
 
-/// What a value looks like.
+/// What a value looks like. A member that says nothing is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
 pub struct ReferenceSchema {
     /// Its name in the document; empty for one without.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// `object`, `array`, `string`, `integer or null`, `any`, and so on.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub kind: String,
     /// Such as `date-time`; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub format: String,
     /// Free text.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Not to be used any more.
+    #[serde(skip_serializing_if = "Not::not")]
     pub deprecated: bool,
     /// Only answers hold it.
+    #[serde(skip_serializing_if = "Not::not")]
     pub read_only: bool,
     /// Only requests hold it.
+    #[serde(skip_serializing_if = "Not::not")]
     pub write_only: bool,
     /// Every value it can have; empty when they are not listed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
     /// Its default as JSON, or empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub default: String,
     /// Its example as JSON, or empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub example: String,
     /// Limits, such as `at least 1 character`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,
     /// Members of an object, those of every part of `allOf` among them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<ReferenceProperty>,
     /// What each entry of an array, or each further member of an object, looks like.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,10 +208,13 @@ pub struct ReferenceSchema {
     pub items: Option<Box<ReferenceSchema>>,
     /// Exactly one of these, or at least one of them.
     #[schema(no_recursion)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<ReferenceSchema>,
     /// It contains itself: look further out.
+    #[serde(skip_serializing_if = "Not::not")]
     pub cycle: bool,
     /// What is below was left out, because it is too deep or too much.
+    #[serde(skip_serializing_if = "Not::not")]
     pub truncated: bool,
 }
 

@@ -99,16 +99,113 @@ fn openapi_in_json_is_read() {
 }
 
 #[test]
-fn everything_missing_is_named_at_once() {
-    let error = read("openapi: 3.0.3\ninfo: {title: ' '}\nservers: [{url: '/v 1'}]\npaths: []\n");
+fn everything_missing_is_named_at_once_with_its_place() {
+    let text = "\nopenapi: 3.0.3\ninfo: {title: ' '}\nservers:\n- url: '/v 1'\npaths: []\n";
 
-    let findings = error.unwrap_err().findings();
+    let error = read(text).unwrap_err();
 
-    assert_eq!(findings.len(), 4, "{findings:?}");
-    assert_eq!(findings[0], "info.title is missing");
-    assert_eq!(findings[1], "info.version is missing");
-    assert!(findings[2].starts_with("servers[0].url: a base path starts with /"));
-    assert_eq!(findings[3], "paths is not a map of path templates");
+    let sentences = error.sentences();
+    assert_eq!(sentences.len(), 4, "{sentences:?}");
+    assert_eq!(
+        sentences[0],
+        "Line 3, column 1: The version (info.version) is missing."
+    );
+    assert_eq!(
+        sentences[1],
+        "Line 3, column 8: The title (info.title) is missing."
+    );
+    assert!(
+        sentences[2].starts_with("Line 5, column 3: A base path starts with /"),
+        "{sentences:?}"
+    );
+    assert_eq!(
+        sentences[3],
+        "Line 6, column 1: The paths are not a map of path templates."
+    );
+}
+
+#[test]
+fn a_text_that_cannot_be_read_is_refused_at_its_line() {
+    for (text, line, column) in [
+        ("{\n  \"swagger\": \"2.0\",\n  oops\n}", 3, 3),
+        ("swagger: '2.0'\ninfo:\n  title: [a\nb: c\n", 4, 2),
+        ("swagger: '2.0'\ninfo: 1\ninfo: 2\n", 3, 1),
+    ] {
+        let report = check(text);
+
+        let [finding] = report.findings.as_slice() else {
+            panic!("{:?}", report.findings);
+        };
+        assert_eq!(finding.severity, Severity::Error);
+        assert_eq!(finding.line, line, "{text}: {finding:?}");
+        assert!(
+            finding.column >= 1 && finding.column <= column + 2,
+            "{finding:?}"
+        );
+        assert!(report.spec.is_none());
+    }
+}
+
+#[test]
+fn advice_names_the_operation_and_its_line() {
+    let report = check(SWAGGER);
+
+    let spec = report.spec.unwrap();
+    assert_eq!((spec.dialect, spec.operations), ("swagger_2_0", 4));
+    let about = |pointer: &str| {
+        let found: Vec<_> = report
+            .findings
+            .iter()
+            .filter(|f| f.pointer == pointer)
+            .collect();
+        assert_eq!(found.len(), 1, "{pointer}: {:?}", report.findings);
+        (found[0].severity, found[0].line, found[0].message.clone())
+    };
+    let (severity, line, message) = about("/paths/~1vehicles~1{id}/get");
+    assert_eq!((severity, line), (Severity::Warning, 20));
+    assert!(
+        message.contains("GET /vehicles/{id} lacks an operationId, tags"),
+        "{message}"
+    );
+    assert!(message.contains("Request-Id"), "{message}");
+    assert!(message.contains("an example of its answer"), "{message}");
+    let (severity, line, _) = about("/info/version");
+    assert_eq!((severity, line), (Severity::Warning, 3));
+    let (_, line, message) = about("/basePath");
+    assert_eq!(
+        (line, message.as_str()),
+        (4, "The base path ends in /, which is left out.")
+    );
+}
+
+#[test]
+fn a_good_specification_is_only_noted() {
+    let report = check(
+        "openapi: 3.0.3\ninfo: {title: T, version: 1.0.0, description: D}\nservers: [{url: /t/v1}]\npaths:\n  /a:\n    parameters: [{name: request-id, in: header}]\n    get:\n      operationId: a\n      tags: [A]\n      summary: S\n      responses: {200: {description: ok, headers: {Request-Id: {}}}}\n",
+    );
+
+    let notes: Vec<_> = report.findings.iter().map(|f| f.severity).collect();
+    assert_eq!(notes, [Severity::Note], "{:?}", report.findings);
+    assert_eq!(report.spec.unwrap().categories, ["A"]);
+}
+
+#[test]
+fn a_large_specification_gets_a_bounded_list() {
+    let mut text = "openapi: 3.0.0\ninfo: {title: t, version: '1'}\npaths:\n".to_owned();
+    for number in 0..1_000 {
+        text.push_str(&format!("  /p{number}: {{get: {{operationId: same}}}}\n"));
+    }
+
+    let report = check(&text);
+
+    assert!(report.findings.len() < 250, "{}", report.findings.len());
+    assert!(
+        report
+            .findings
+            .iter()
+            .any(|f| f.message.contains("more of the same"))
+    );
+    assert_eq!(report.spec.unwrap().operations, 1_000);
 }
 
 #[test]
@@ -127,18 +224,25 @@ fn a_base_path_may_be_absent() {
 }
 
 #[test]
-fn references_that_leave_the_document_are_refused_and_not_fetched() {
+fn references_that_leave_the_document_are_warned_of_and_not_fetched() {
     for reference in [
         "http://127.0.0.1:1/x.yaml",
         "file:///etc/passwd",
         "other.yaml#/a",
+        "#/nothing/there",
     ] {
-        let error = read(&format!(
-            "swagger: '2.0'\ninfo: {{title: t, version: '1'}}\npaths: {{/a: {{$ref: '{reference}'}}}}\n"
+        let report = check(&format!(
+            "swagger: '2.0'\ninfo: {{title: t, version: '1'}}\npaths:\n  /a: {{$ref: '{reference}'}}\n"
         ));
 
-        let findings = error.unwrap_err().findings();
-        assert!(findings[0].contains("leaves the document"), "{findings:?}");
+        assert!(report.spec.is_some());
+        let found = report
+            .findings
+            .iter()
+            .find(|f| f.pointer == "/paths/~1a/$ref")
+            .unwrap();
+        assert_eq!((found.severity, found.line), (Severity::Warning, 4));
+        assert!(found.message.contains(reference), "{found:?}");
     }
 }
 

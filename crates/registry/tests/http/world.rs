@@ -23,7 +23,9 @@ use portcullis_core::{
     snapshot::SnapshotHandle,
     test_util::{NOW, rules},
 };
-use portcullis_registry::{RegistryState, Settings, password::Passwords, router};
+use portcullis_registry::{
+    RegistryState, Settings, password::Passwords, router, targets::TargetChecks,
+};
 use portcullis_store::{
     MasterKey, NewOrganization, NewUser, NodeIdentity, OnStale, Predecessor, Refresher,
     SnapshotParts, Store, StoreSettings, first_load,
@@ -159,6 +161,7 @@ impl World {
             address_policy: AddressPolicy::default(),
             // So long that a busy machine does not make an answer 202.
             barrier_limit: Duration::from_secs(30),
+            target_checks: TargetChecks::default(),
             passwords: Passwords::default(),
         };
         let state = RegistryState {

@@ -11,7 +11,9 @@ use portcullis_core::{
 use portcullis_gateway::{GatewayState, OutboundSigner, OutboundTokens, UpstreamTls};
 use portcullis_listener::{Control, Limits, PerCore};
 use portcullis_portal::{PortalState, Site};
-use portcullis_registry::{RegistryState, password::Passwords, people::People};
+use portcullis_registry::{
+    RegistryState, password::Passwords, people::People, targets::TargetChecks,
+};
 use portcullis_store::{Refresher, SnapshotParts, Store};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -211,6 +213,7 @@ impl Node {
             public_url: self.plan.config.listeners.public_base().to_owned(),
             barrier_limit: BARRIER_LIMIT,
             passwords: self.passwords.clone(),
+            target_checks: TargetChecks::new(self.plan.extra_roots.clone()),
         };
         let state = RegistryState {
             store: self.store.clone(),

@@ -7,8 +7,8 @@ use super::{
 
 /// Deepest schema that is resolved.
 const DEPTH_MAX: usize = 10;
-/// Schemas of one reference: a small text can unfold without end.
-const SCHEMAS_MAX: usize = 12_000;
+/// Schemas of one reference, the smallest among them: a small text can unfold without end.
+const SCHEMAS_MAX: usize = 30_000;
 /// Longest text, in characters.
 const TEXT_CHARACTERS_MAX: usize = 10_000;
 /// Longest value that is shown, in characters.
@@ -38,6 +38,7 @@ impl<'a> Schemas<'a> {
     }
 
     pub(super) fn schema(&mut self, node: &'a Node) -> ReferenceSchema {
+        self.budget = self.budget.saturating_sub(1);
         let name = node
             .get("$ref")
             .and_then(Node::as_text)
@@ -64,7 +65,6 @@ impl<'a> Schemas<'a> {
                 ..unknown(&kind(target))
             };
         }
-        self.budget -= 1;
         self.open.push(target);
         let mut schema = unknown(&kind(target));
         self.fill(&mut schema, target);
@@ -93,6 +93,9 @@ impl<'a> Schemas<'a> {
         let is_required = |name: &str| required.iter().any(|node| node.as_text() == Some(name));
         let properties = node.get("properties").and_then(Node::as_map);
         for (name, property) in properties.into_iter().flatten().take(ENTRIES_MAX) {
+            if self.is_spent(schema) {
+                break;
+            }
             let property = ReferenceProperty {
                 name: name.clone(),
                 required: is_required(name),
@@ -116,10 +119,21 @@ impl<'a> Schemas<'a> {
         for word in ["oneOf", "anyOf"] {
             let choices = node.get(word).and_then(Node::as_list).unwrap_or_default();
             for choice in choices.iter().take(ENTRIES_MAX) {
+                if self.is_spent(schema) {
+                    break;
+                }
                 let choice = self.schema(choice);
                 schema.choices.push(choice);
             }
         }
+    }
+
+    /// Whether no more schemas may be resolved; what is left out is marked.
+    fn is_spent(&mut self, schema: &mut ReferenceSchema) -> bool {
+        let spent = self.budget == 0;
+        self.truncated |= spent;
+        schema.truncated |= spent;
+        spent
     }
 
     /// Merges the parts of `allOf`: to a reader they are one thing.
@@ -129,6 +143,9 @@ impl<'a> Schemas<'a> {
             .and_then(Node::as_list)
             .unwrap_or_default();
         for part in parts.iter().take(ENTRIES_MAX) {
+            if self.is_spent(schema) {
+                break;
+            }
             let part = self.schema(part);
             if schema.kind == "any" {
                 schema.kind = part.kind;

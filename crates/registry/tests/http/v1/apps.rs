@@ -114,8 +114,14 @@ async fn an_api_that_cannot_be_seen_cannot_be_selected() {
     let private = world.post(&developer, "/v1/apps", app("v1-secret")).await;
     let unknown = world.post(&developer, "/v1/apps", app("v1-nothing")).await;
 
-    assert_eq!(private.code(), "not_found");
-    assert_eq!(private.json()["detail"], unknown.json()["detail"]);
+    assert_eq!(private.code(), "invalid_request");
+    assert_eq!(private.fields(), ["apis"]);
+    let detail = |answer: &Answer| text(&answer.json(), "detail").to_owned();
+    assert!(detail(&private).contains("v1-secret"));
+    assert_eq!(
+        detail(&private),
+        detail(&unknown).replace("v1-nothing", "v1-secret")
+    );
 }
 
 #[tokio::test]

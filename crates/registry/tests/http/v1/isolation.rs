@@ -201,10 +201,6 @@ async fn a_stranger_makes_nothing_for_others() {
             json!({"organization_id": owner, "name": "Mine"}),
         ),
         (
-            "/v1/apps",
-            json!({"organization_id": scene.stranger.organization(), "name": "Mine", "apis": ["v1-own"]}),
-        ),
-        (
             "/v1/apis/v1-own/instances",
             json!({"environment": "dev", "target_url": "https://8.8.8.8"}),
         ),
@@ -212,6 +208,15 @@ async fn a_stranger_makes_nothing_for_others() {
         let answer = scene.world.post(&scene.stranger, path, body).await;
         assert_eq!(answer.code(), "not_found", "{path}");
     }
+    let selecting = json!({
+        "organization_id": scene.stranger.organization(), "name": "Mine", "apis": ["v1-own"],
+    });
+    let answer = scene
+        .world
+        .post(&scene.stranger, "/v1/apps", selecting)
+        .await;
+    assert_eq!(answer.code(), "invalid_request");
+    assert_eq!(answer.fields(), ["apis"]);
 }
 
 #[tokio::test]
