@@ -4,6 +4,7 @@ mod apis;
 mod apps;
 mod audit;
 mod authentication;
+mod catalog;
 mod instances;
 mod isolation;
 mod keys;

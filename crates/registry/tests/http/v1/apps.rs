@@ -116,7 +116,7 @@ async fn an_api_that_cannot_be_seen_cannot_be_selected() {
 
     assert_eq!(private.code(), "invalid_request");
     assert_eq!(private.fields(), ["apis"]);
-    let detail = |answer: &Answer| text(&answer.json(), "detail").to_owned();
+    let detail = |answer: &crate::world::Answer| text(&answer.json(), "detail").to_owned();
     assert!(detail(&private).contains("v1-secret"));
     assert_eq!(
         detail(&private),

@@ -109,7 +109,7 @@ async fn everything_wrong_with_an_instance_is_said_at_once() {
     let meaning = world.post(&provider, PATH, meaning).await.fields();
 
     assert_eq!(shape, ["proxy", "target_url"]);
-    assert_eq!(meaning, ["target_url", "spec", "spec", "spec", "namespace"]);
+    assert_eq!(meaning, ["target_url", "spec", "spec", "namespace"]);
     let rest = json!({
         "environment": "staging",
         "namespace": "..",
