@@ -72,7 +72,9 @@ pub(crate) async fn submit(page: Page, sent: Sent) -> Answer {
 pub(crate) fn go_on(page: &Page, step: SignIn, next: &str) -> Answer {
     #[expect(irrefutable_let_patterns, reason = "another step is about to come")]
     let SignIn::Done(signed_in) = step else {
-        return Err(Failure::Internal("an unknown step of signing in".to_owned()));
+        return Err(Failure::Internal(
+            "an unknown step of signing in".to_owned(),
+        ));
     };
     let NewlySignedIn { cookie, .. } = *signed_in;
     Ok(page.go_signed_in(safe_next(next), &cookie, None))

@@ -24,7 +24,9 @@ use portcullis_core::{
     test_util::{NOW, rules},
 };
 use portcullis_portal::{Address, PortalState, Site, router};
-use portcullis_registry::{RegistryState, Settings, password::Passwords, people::People};
+use portcullis_registry::{
+    RegistryState, Settings, password::Passwords, people::People, targets::TargetChecks,
+};
 use portcullis_store::{
     MasterKey, NewOrganization, NewSession, NewUser, NodeIdentity, OnStale, Predecessor, Refresher,
     SnapshotParts, Store, StoreSettings, first_load,
@@ -125,6 +127,7 @@ impl World {
             snapshot,
             clock: clock.clone(),
             settings: Arc::new(Settings {
+                target_checks: TargetChecks::default(),
                 public_url: PUBLIC_URL.to_owned(),
                 tokens: rules(),
                 address_policy: AddressPolicy::default(),
