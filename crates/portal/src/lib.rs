@@ -48,6 +48,7 @@ use tower_http::compression::CompressionLayer;
 mod assets;
 mod cookies;
 mod csrf;
+mod done;
 mod failure;
 mod flash;
 mod form;
@@ -55,6 +56,7 @@ mod form;
 mod gallery;
 mod gate;
 mod layout;
+mod once;
 mod page;
 mod pages;
 /// Every page and what it takes to open it.

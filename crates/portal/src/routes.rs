@@ -12,7 +12,7 @@ use portcullis_core::permissions::Action;
 
 use crate::{
     PortalState, assets,
-    pages::{errors, front, prove, session, sign_in, theme, welcome},
+    pages::{apps, errors, front, prove, session, sign_in, subscriptions, theme, welcome},
 };
 
 /// Who may open a page.
@@ -63,7 +63,7 @@ macro_rules! routes {
     };
 }
 
-use Who::{Public, SignedIn};
+use Who::{Member, Public, SignedIn};
 
 routes! {
     // Signed out.
@@ -82,7 +82,36 @@ routes! {
     GET  "/prove", SignedIn => prove::form;
     POST "/prove", SignedIn => prove::submit;
 
-    // Apps and subscriptions.
+    // Apps and subscriptions. Who may do what to a thing is decided where it stands: it may be of another
+    // organization of the person than the chosen one.
+    GET  "/apps", Member(Action::Read) => apps::list::show;
+    GET  "/apps/new", Member(Action::ManageApps) => apps::new::form;
+    POST "/apps/new", Member(Action::ManageApps) => apps::new::submit;
+    GET  "/apps/{app_id}", SignedIn => apps::show::show;
+    GET  "/apps/{app_id}/calls", SignedIn => apps::calls::show;
+    GET  "/apps/{app_id}/edit", SignedIn => apps::edit::form;
+    POST "/apps/{app_id}/edit", SignedIn => apps::edit::submit;
+    POST "/apps/{app_id}/secrets", SignedIn => apps::secrets::add;
+    GET  "/apps/{app_id}/secrets/{secret_id}/expire", SignedIn => apps::secrets::ask_expire;
+    POST "/apps/{app_id}/secrets/{secret_id}/expire", SignedIn => apps::secrets::expire;
+    GET  "/apps/{app_id}/rotate", SignedIn => apps::secrets::rotation;
+    POST "/apps/{app_id}/rotate", SignedIn => apps::secrets::rotate;
+    POST "/apps/{app_id}/enable", SignedIn => apps::state::enable;
+    GET  "/apps/{app_id}/disable", SignedIn => apps::state::ask_disable;
+    POST "/apps/{app_id}/disable", SignedIn => apps::state::disable;
+    GET  "/apps/{app_id}/revoke-tokens", SignedIn => apps::state::ask_revoke;
+    POST "/apps/{app_id}/revoke-tokens", SignedIn => apps::state::revoke;
+    GET  "/apps/{app_id}/delete", SignedIn => apps::state::ask_delete;
+    POST "/apps/{app_id}/delete", SignedIn => apps::state::delete;
+    GET  "/apps/{app_id}/activate", SignedIn => apps::activate::form;
+    POST "/apps/{app_id}/activate", SignedIn => apps::activate::submit;
+    GET  "/subscriptions", Member(Action::Read) => subscriptions::list::show;
+    GET  "/subscriptions/{subscription_id}", SignedIn => subscriptions::show::show;
+    GET  "/subscriptions/{subscription_id}/suspend", SignedIn => subscriptions::acts::ask_suspend;
+    POST "/subscriptions/{subscription_id}/suspend", SignedIn => subscriptions::acts::suspend;
+    POST "/subscriptions/{subscription_id}/resume", SignedIn => subscriptions::acts::resume;
+    GET  "/subscriptions/{subscription_id}/end", SignedIn => subscriptions::acts::ask_end;
+    POST "/subscriptions/{subscription_id}/end", SignedIn => subscriptions::acts::end;
 
     // APIs.
 

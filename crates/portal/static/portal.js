@@ -95,6 +95,55 @@ function keepOnce(section) {
   });
 }
 
+// How much of a field is used. Characters as the server counts them; told to readers of the screen near the end.
+function addCounter(field) {
+  const line = document.createElement("p");
+  line.className = "counter";
+  line.setAttribute("aria-hidden", "true");
+  const most = field.maxLength;
+  const count = () => {
+    const used = [...field.value].length;
+    line.textContent = `${used} of ${most}`;
+    if (used === most) announce(`${most} characters, which is the most`);
+  };
+  field.addEventListener("input", count);
+  field.after(line);
+  count();
+}
+
+// A part of a page that is fetched again while somebody looks at it, until it is paused.
+const POLL_MS = 3000;
+
+function poll(part) {
+  const pause = document.querySelector(`[data-poll-pause][aria-controls="${part.id}"]`);
+  let isPaused = false;
+  let isSeen = true;
+  let last = "";
+  pause.hidden = false;
+  pause.addEventListener("click", () => {
+    isPaused = !isPaused;
+    pause.setAttribute("aria-pressed", String(isPaused));
+  });
+  new IntersectionObserver(([entry]) => (isSeen = entry.isIntersecting)).observe(part);
+  setInterval(async () => {
+    if (isPaused || !isSeen || document.hidden) return;
+    let text;
+    try {
+      const answer = await fetch(part.dataset.poll, { headers: { "HX-Request": "true" } });
+      if (!answer.ok || answer.redirected) return;
+      text = await answer.text();
+    } catch {
+      return;
+    }
+    if (text === last || isPaused) return;
+    const wasSeen = part.querySelector("[data-seen]") !== null;
+    last = text;
+    part.innerHTML = text;
+    tellTimes(part);
+    if (!wasSeen && part.querySelector("[data-seen]")) announce(part.dataset.pollSaid);
+  }, POLL_MS);
+}
+
 function enhance(root) {
   tellTimes(root);
   for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
@@ -102,6 +151,8 @@ function enhance(root) {
   for (const input of root.querySelectorAll("[data-confirm]")) guard(input);
   for (const tabs of root.querySelectorAll("[data-remember]")) remember(tabs);
   for (const section of root.querySelectorAll("[data-once]")) keepOnce(section);
+  for (const field of root.querySelectorAll("[data-counter]")) addCounter(field);
+  for (const part of root.querySelectorAll("[data-poll]")) poll(part);
 }
 
 document.addEventListener("click", (event) => {
