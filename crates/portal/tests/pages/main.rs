@@ -7,9 +7,12 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod apps;
 mod design;
 mod gate;
 mod home;
+mod market;
 mod public;
 mod sign_in;
+mod subscriptions;
 mod support;
