@@ -116,10 +116,10 @@ async fn an_app_is_activated_for_ones_own_organization_once() {
     let done = ada.send_form(&form, &activate, &chosen).await;
     let path = done.location().to_owned();
     assert_eq!(ada.send_form(&form, &activate, &chosen).await.location(), path, "sent twice");
+    assert!(ada.get(&path).await.has("The app is activated."));
     let refused = ada.submit(&activate, &activate, &chosen).await.expect(409);
 
     assert!(unescaped(&refused.html).contains("activated this app already"));
-    assert!(ada.get(&path).await.has("The app is activated."));
     let elsewhere = [("organization_id", developer.as_str())];
     ada.submit(&activate, &activate, &elsewhere).await.expect(403);
     let page = ada.get(&format!("/apps/{}/activate", bare.id)).await.expect(200);
