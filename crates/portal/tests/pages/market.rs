@@ -45,12 +45,13 @@ pub(crate) async fn api(world: &World, provider: &OrganizationId, name: &str) ->
     id
 }
 
-/// An app that selected these APIs.
+/// An app that selected these APIs, a second younger than whatever was made before.
 pub(crate) async fn app(
     world: &World,
     owner: &OrganizationId,
     (name, apis): (&str, &[&str]),
 ) -> App {
+    world.clock.advance(std::time::Duration::from_secs(1));
     let input = json!({ "organization_id": owner, "name": name, "apis": apis });
     let made = management(world).post::<CreatedApp>("/v1/apps", &input).await;
     made.unwrap().value.app
