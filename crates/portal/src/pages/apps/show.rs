@@ -2,11 +2,11 @@
 
 use askama::Template;
 use axum::extract::Path;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use portcullis_core::{permissions::Action, secret::Secret};
 use portcullis_registry::{
     in_process::Management,
-    wire::{App, CallsSummary, Listed, SelectedApi, Subscription},
+    wire::{App, CallsSummary, Listed, Reference, SelectedApi, Subscription},
 };
 
 use super::{
@@ -269,23 +269,40 @@ async fn snippets_of(
     }))
 }
 
-/// The path to call, behind the gateway: an operation of the specification where there is one that can be read.
+/// The path to call, behind the gateway: an operation of the specification that needs no value, where there is
+/// one, else the prefix, which the gateway knows as well.
 async fn called_path(api: &Management, target: &Target) -> Result<String, Failure> {
     let prefix = &target.gateway_path;
     if !target.has_spec {
         return Ok(prefix.clone());
     }
-    let path = (
-        "/v1/apis/{api_id}/instances/{instance_id}/spec",
-        [target.api_id.as_str(), target.instance_id.as_str()],
-    );
-    let spec = api.download(path, &[], "*/*").await?;
-    let text = axum::body::to_bytes(spec.body, SPEC_BYTES_MAX).await;
-    let below = text
-        .ok()
-        .and_then(|bytes| snippets::readable_path(std::str::from_utf8(&bytes).ok()?));
-    Ok(format!("{prefix}{}", below.unwrap_or_default()))
+    let Some(outline) = reference(api, target, ("view", "outline")).await? else {
+        return Ok(prefix.clone());
+    };
+    let candidates = snippets::candidates(&outline);
+    for (index, path) in &candidates {
+        let of = index.to_string();
+        let operation = reference(api, target, ("operation", &of)).await?;
+        if operation.is_some_and(|one| !snippets::needs_values(&one)) {
+            return Ok(format!("{prefix}{path}"));
+        }
+    }
+    Ok(prefix.clone())
 }
 
-/// Longest specification that is looked into.
-const SPEC_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A part of the reference; `None` when the specification cannot be read.
+async fn reference(
+    api: &Management,
+    target: &Target,
+    part: (&str, &str),
+) -> Result<Option<Reference>, Failure> {
+    let path = (
+        "/v1/apis/{api_id}/instances/{instance_id}/reference",
+        [target.api_id.as_str(), target.instance_id.as_str()],
+    );
+    match api.get::<Reference>(path, &[part]).await {
+        Ok(found) => Ok(Some(found.value)),
+        Err(error) if error.status() == StatusCode::NOT_FOUND => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

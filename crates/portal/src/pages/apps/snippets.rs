@@ -3,6 +3,7 @@
 //! from the environment.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use portcullis_registry::wire::Reference;
 
 use crate::form::Snippet;
 
@@ -283,31 +284,21 @@ fn filled(language: &Language, values: &Values<'_>) -> String {
     text
 }
 
-/// The path to call below the prefix of an instance: the first operation of its specification that reads and
-/// needs no value, else the first that reads. `None` when the specification is not JSON or names no such path.
-pub(super) fn readable_path(spec: &str) -> Option<String> {
-    let spec: serde_json::Value = serde_json::from_str(spec).ok()?;
-    let paths = spec.get("paths")?.as_object()?;
-    let reads = paths.iter().filter(|(_, item)| item.get("get").is_some());
-    let mut reads: Vec<(&String, bool)> = reads
-        .map(|(path, item)| (path, path.contains('{') || needs_query(item)))
-        .collect();
-    reads.sort_by_key(|(_, needs_values)| *needs_values);
-    reads.first().map(|(path, _)| (*path).clone())
+/// Operations that read and have no value in their path, as place and path: what can be called without knowing
+/// anything of the data. At most three, in the document's order.
+pub(super) fn candidates(outline: &Reference) -> Vec<(usize, String)> {
+    let operations = outline.operations.iter();
+    operations
+        .filter(|one| one.method == "GET" && !one.deprecated && !one.path.contains('{'))
+        .map(|one| (one.index, one.path.clone()))
+        .take(3)
+        .collect()
 }
 
-fn needs_query(item: &serde_json::Value) -> bool {
-    let of = |value: Option<&serde_json::Value>| {
-        let parameters = value.and_then(|value| value.get("parameters"));
-        let parameters = parameters.and_then(serde_json::Value::as_array);
-        parameters.is_some_and(|all| {
-            all.iter().any(|one| {
-                one.get("in").and_then(serde_json::Value::as_str) == Some("query")
-                    && one.get("required") == Some(&serde_json::Value::Bool(true))
-            })
-        })
-    };
-    of(Some(item)) || of(item.get("get"))
+/// Whether an operation, read alone, cannot be called without a value in its query.
+pub(super) fn needs_values(operation: &Reference) -> bool {
+    let mut parameters = operation.operations.iter().flat_map(|one| &one.parameters);
+    parameters.any(|one| one.required && one.place == "query")
 }
 
 #[cfg(test)]
@@ -362,17 +353,37 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_path_that_needs_nothing_is_called() {
-        let spec = r#"{"paths": {
-            "/vehicles/{id}": {"get": {}},
-            "/search": {"get": {"parameters": [{"name": "q", "in": "query", "required": true}]}},
-            "/orders": {"post": {}},
-            "/vehicles": {"get": {"parameters": [{"name": "Subscription-Id", "in": "header", "required": true}]}}
-        }}"#;
+    fn reference(operations: &serde_json::Value) -> Reference {
+        let whole = serde_json::json!({
+            "title": "", "version": "", "description": "", "dialect": "openapi_3_0", "servers": [],
+            "security": [], "tags": [], "operations": operations, "truncated": false,
+        });
+        serde_json::from_value(whole).unwrap()
+    }
 
-        assert_eq!(readable_path(spec).as_deref(), Some("/vehicles"));
-        assert_eq!(readable_path("openapi: 3.1.0"), None);
-        assert_eq!(readable_path("{}"), None);
+    fn operation(index: usize, method: &str, path: &str) -> serde_json::Value {
+        serde_json::json!({
+            "index": index, "method": method, "path": path, "operation_id": "", "summary": "",
+            "description": "", "deprecated": false, "tags": [], "security": [], "parameters": [],
+            "responses": [],
+        })
+    }
+
+    #[test]
+    fn what_needs_no_value_is_called() {
+        let outline = reference(&serde_json::json!([
+            operation(0, "GET", "/vehicles/{id}"),
+            operation(1, "POST", "/vehicles"),
+            operation(2, "GET", "/vehicles"),
+        ]));
+        assert_eq!(candidates(&outline), [(2, "/vehicles".to_owned())]);
+
+        let mut search = operation(0, "GET", "/search");
+        assert!(!needs_values(&reference(&serde_json::json!([search]))));
+        search["parameters"] = serde_json::json!([{
+            "name": "q", "place": "query", "description": "", "required": true, "deprecated": false,
+            "schema": {}, "example": "",
+        }]);
+        assert!(needs_values(&reference(&serde_json::json!([search]))));
     }
 }
