@@ -15,6 +15,7 @@ pub(crate) mod management_tokens;
 pub(crate) mod me;
 pub(crate) mod nodes;
 mod organizations;
+pub(crate) mod overview;
 pub(crate) mod secrets;
 pub(crate) mod spec_checks;
 pub(crate) mod subscriptions;
@@ -76,6 +77,7 @@ pub(crate) fn router() -> OpenApiRouter<RegistryState> {
         .routes(routes!(subscriptions::end))
         .routes(routes!(subscriptions::suspend))
         .routes(routes!(subscriptions::resume))
+        .routes(routes!(overview::get))
         .routes(routes!(keys::list))
         .routes(routes!(keys::rotate))
         .routes(routes!(audit::list))

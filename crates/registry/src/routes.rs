@@ -144,6 +144,7 @@ pub const ROUTES: &[Route] = &[
     ),
     route("POST", "/v1/subscriptions/{subscription_id}/suspend", APPS),
     route("POST", "/v1/subscriptions/{subscription_id}/resume", APPS),
+    route("GET", "/v1/overview", OPERATE),
     route("GET", "/v1/keys", OPERATE),
     route("POST", "/v1/keys/rotate", OPERATE),
     route("GET", "/v1/audit", AUDIT),

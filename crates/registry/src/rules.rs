@@ -182,7 +182,8 @@ pub(crate) fn instant(text: &str) -> Result<Timestamp, Reason> {
 }
 
 /// An instant as it is sent: RFC 3339, UTC, microseconds where they are not zero.
-pub(crate) fn instant_text(instant: Timestamp) -> String {
+#[must_use]
+pub fn instant_text(instant: Timestamp) -> String {
     jiff::Timestamp::from_microsecond(instant.as_us())
         .map(|instant| instant.to_string())
         .unwrap_or_default()

@@ -12,6 +12,7 @@ pub use crate::{
         management_tokens::{CreatedManagementToken, ManagementToken},
         me::Me,
         nodes::Node,
+        overview::Overview,
         secrets::{CreatedSecret, RevokedTokens, RotatedSecret},
         spec_checks::SpecCheck,
         subscriptions::SubscriptionWithConnections,
@@ -26,4 +27,5 @@ pub use crate::{
     params::Listed,
     problem::{FieldError, Problem},
     spec::{Finding, Severity, reference::Reference},
+    rules::instant_text,
 };

@@ -9,6 +9,7 @@ mod instances;
 mod isolation;
 mod keys;
 mod organizations;
+mod overview;
 mod problems;
 mod subscriptions;
 mod users;

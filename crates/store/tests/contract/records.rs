@@ -310,3 +310,16 @@ contract!(
         assert_eq!(again.seq.unwrap().get(), 2);
     }
 );
+
+contract!(operators_see_how_much_there_is, |world| {
+    let before = world.store.overview(&OPERATOR).await.unwrap();
+    let m = market(&world.store).await;
+
+    let after = world.store.overview(&OPERATOR).await.unwrap();
+
+    assert!(after.organizations > before.organizations);
+    assert_eq!((after.apps, before.apps), (1, 0));
+    assert!(after.apis >= 1 && after.living_subscriptions <= 1);
+    let refused = world.store.overview(&member(&m.owner)).await;
+    assert!(matches!(refused, Err(ActError::Forbidden)));
+});
