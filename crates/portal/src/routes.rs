@@ -10,6 +10,12 @@ use axum::{
 use http::Method;
 use portcullis_core::permissions::Action;
 
+use crate::pages::{
+    account::{appearance, sessions, tokens},
+    admin::{catalog, keys, nodes, organizations, overview},
+    audit,
+    organization::profile,
+};
 use crate::{
     PortalState, assets,
     pages::{apps, errors, front, prove, session, sign_in, subscriptions, theme, welcome},
@@ -63,7 +69,7 @@ macro_rules! routes {
     };
 }
 
-use Who::{Member, Public, SignedIn};
+use Who::{Member, Operator, Public, SignedIn};
 
 routes! {
     // Signed out.
@@ -116,8 +122,40 @@ routes! {
     // APIs.
 
     // Account and organization.
+    GET  "/account/sessions", SignedIn => sessions::list;
+    POST "/account/sessions/end_others", SignedIn => sessions::end_others;
+    POST "/account/sessions/{session_id}/end", SignedIn => sessions::end;
+    GET  "/account/tokens", SignedIn => tokens::list;
+    POST "/account/tokens", SignedIn => tokens::create;
+    POST "/account/tokens/{token_id}/delete", SignedIn => tokens::delete;
+    GET  "/account/appearance", SignedIn => appearance::show;
+    GET  "/organizations", SignedIn => profile::choose;
+    GET  "/organization", Member(Action::Read) => profile::show;
+    GET  "/organization/edit", Member(Action::ManageOrganization) => profile::edit;
+    POST "/organization/edit", Member(Action::ManageOrganization) => profile::save;
+    GET  "/organization/audit", Member(Action::ReadAudit) => audit::organization;
+    GET  "/organization/audit/export", Member(Action::ReadAudit) => audit::export_organization;
 
     // Operators.
+    GET  "/admin", Operator => overview::show;
+    GET  "/admin/organizations", Operator => organizations::list;
+    GET  "/admin/organizations/new", Operator => organizations::new;
+    POST "/admin/organizations/new", Operator => organizations::create;
+    GET  "/admin/organizations/{organization_id}", Operator => organizations::view;
+    POST "/admin/organizations/{organization_id}/namespaces", Operator => organizations::add_namespace;
+    GET  "/admin/organizations/{organization_id}/suspend", Operator => organizations::ask;
+    POST "/admin/organizations/{organization_id}/suspend", Operator => organizations::suspend;
+    POST "/admin/organizations/{organization_id}/resume", Operator => organizations::resume;
+    GET  "/admin/apps", Operator => catalog::apps;
+    GET  "/admin/apis", Operator => catalog::apis;
+    GET  "/admin/keys", Operator => keys::list;
+    GET  "/admin/keys/rotate", Operator => keys::ask;
+    POST "/admin/keys/rotate", Operator => keys::rotate;
+    GET  "/admin/nodes", Operator => nodes::list;
+    GET  "/admin/nodes/{node_id}/forget", Operator => nodes::ask;
+    POST "/admin/nodes/{node_id}/forget", Operator => nodes::forget;
+    GET  "/admin/audit", Operator => audit::installation;
+    GET  "/admin/audit/export", Operator => audit::export_installation;
 
 }
 

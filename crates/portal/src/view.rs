@@ -73,6 +73,10 @@ pub(crate) fn icon(name: &str) -> Markup {
         "log" => {
             r#"<path d="M5 3.5h7.5L16 7v9a.8.8 0 0 1-.8.8H5a.8.8 0 0 1-.8-.8V4.3a.8.8 0 0 1 .8-.8zM7.3 9.5h5.4M7.3 12.8h5.4"/>"#
         }
+        "gauge" => r#"<path d="M3.4 14.5a7.3 7.3 0 1 1 13.2 0zM10 11.2l3-3.6"/>"#,
+        "server" => {
+            r#"<rect x="3.5" y="3.8" width="13" height="5" rx="1.2"/><rect x="3.5" y="11.2" width="13" height="5" rx="1.2"/><path d="M6.3 6.3h.01M6.3 13.7h.01"/>"#
+        }
         "menu" => r#"<path d="M3 5.5h14M3 10h14M3 14.5h14"/>"#,
         "close" => r#"<path d="m5 5 10 10M15 5 5 15"/>"#,
         "chevron" => r#"<path d="m6 8 4 4 4-4"/>"#,

@@ -146,7 +146,7 @@ function poll(part) {
 
 function enhance(root) {
   tellTimes(root);
-  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
+  for (const button of root.querySelectorAll("[data-copy], [data-print]")) button.hidden = false;
   for (const list of root.querySelectorAll("[data-filter]")) if (list.children.length > 8) addFilter(list);
   for (const input of root.querySelectorAll("[data-confirm]")) guard(input);
   for (const tabs of root.querySelectorAll("[data-remember]")) remember(tabs);
@@ -158,6 +158,7 @@ function enhance(root) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) copy(button);
+  if (event.target.closest("[data-print]")) print();
   for (const open of document.querySelectorAll("details.popover[open]")) {
     if (!open.contains(event.target)) open.open = false;
   }

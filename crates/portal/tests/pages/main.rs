@@ -7,11 +7,15 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod account;
+mod admin;
 mod apps;
+mod audit;
 mod design;
 mod gate;
 mod home;
 mod market;
+mod organization;
 mod public;
 mod sign_in;
 mod subscriptions;

@@ -1,0 +1,3 @@
+//! `/organization`: the organization chosen in the switcher.
+
+pub(crate) mod profile;
