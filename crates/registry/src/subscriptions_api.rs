@@ -26,7 +26,8 @@ use crate::{RegistryState, finish};
 mod context;
 mod list;
 
-/// Its paths, complete with their answers to everything else.
+/// Its paths, with their answers to everything below them. `/subscriptions/{subscription_id}` itself is none of
+/// them: there stands the page of a subscription.
 pub(crate) fn router(state: RegistryState) -> Router<RegistryState> {
     let unknown: MethodRouter<RegistryState> = any(path_unknown);
     Router::new()
@@ -36,7 +37,6 @@ pub(crate) fn router(state: RegistryState) -> Router<RegistryState> {
             "/subscriptions/{subscription_id}/context",
             get(context::context),
         )
-        .route("/subscriptions/{subscription_id}", unknown.clone())
         .route("/subscriptions/{subscription_id}/{*rest}", unknown)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(state, finished))
