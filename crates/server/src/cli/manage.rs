@@ -2,6 +2,7 @@
 //! through the management API. Each noun has its own file below; starting roles is elsewhere.
 
 mod api;
+mod api_check;
 mod api_instance;
 mod app;
 mod arguments;

@@ -166,3 +166,45 @@ fn old_segments_are_removed() {
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].file_name(), "notes.txt");
 }
+
+#[test]
+fn a_refused_call_counts_for_its_app_whatever_subscription_was_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rings, drain, mut notes) = start(folder.path());
+    let refused = |sent: &str, at: i64| CallRecord {
+        at: Timestamp::from_us(NOW.as_us() + at),
+        buyer: None,
+        subscription_id: Some(sent.into()),
+        ..a_call(403)
+    };
+    let nobodys = CallRecord {
+        app: None,
+        ..refused("x", 0)
+    };
+
+    rings.call(refused("one", 7));
+    rings.call(refused("another", 5));
+    rings.call(nobodys);
+    rings.call(CallRecord {
+        code: None,
+        source: Source::Api,
+        ..a_call(404)
+    });
+    drain.stop();
+
+    let mut rows = Vec::new();
+    while let Ok(note) = notes.try_recv() {
+        if let StoreNote::Usage(more) = note {
+            rows.extend(more);
+        }
+    }
+    rows.sort_by(|a, b| a.subscription.cmp(&b.subscription));
+    let counts: Vec<_> = rows
+        .iter()
+        .map(|row| (row.subscription.as_str(), row.calls, row.errors, row.refusals))
+        .collect();
+    // Of what was sent nothing is kept: anybody could send anything.
+    assert_eq!(counts, [("", 2, 2, 2), ("subscription", 1, 1, 0)]);
+    let instant = |at| Timestamp::from_us(NOW.as_us() + at);
+    assert_eq!((rows[0].first_at, rows[0].last_at), (instant(5), instant(7)));
+}

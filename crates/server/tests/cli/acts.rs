@@ -154,3 +154,93 @@ fn an_edit_sends_what_was_given_and_the_revision_it_is_meant_for() {
         serde_json::json!({ "name": "New", "apis": ["v1-a", "v1-b"] })
     );
 }
+
+#[test]
+fn a_rotation_is_one_act_whose_secret_goes_into_a_file() {
+    let server = Server::start(|request, _| match request.method.as_str() {
+        "GET" => answer(200, r#"{"id":"a","api_key":"key"}"#),
+        _ => answer(
+            201,
+            r#"{"id":"s","secret":"pcs_new","others":[{"id":"o"}]}"#,
+        ),
+    });
+    let run = Run::manager(&server);
+
+    let rotated = run.run("secret rotate --app a --overlap 7d --replace-oldest --env-file .env");
+
+    assert_eq!(rotated.code, 0, "{rotated:?}");
+    assert!(!rotated.stdout.contains("pcs_new"), "{rotated:?}");
+    let path = run.folder.path().join(".env");
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        "API_KEY=key\nAPI_SECRET=pcs_new\n"
+    );
+    let requests = server.received();
+    assert_eq!(requests[1].target, "/v1/apps/a/secrets/rotate");
+    assert!(requests[1].header("idempotency-key").is_some());
+    let body: serde_json::Value = serde_json::from_str(&requests[1].body).unwrap();
+    assert_eq!(
+        body,
+        serde_json::json!({ "overlap": "7d", "replace_oldest": true })
+    );
+}
+
+#[test]
+fn findings_of_a_specification_are_lines_that_an_editor_jumps_to() {
+    let body = r#"{"usable":false,"name":"","findings":[{"severity":"error","line":3,"column":2,"message":"It is missing.","pointer":"/info"}]}"#;
+    let server = Server::answering(200, body);
+    let run = Run::manager(&server);
+    fs::write(run.folder.path().join("spec.yaml"), "openapi: 3.0.0\n").unwrap();
+
+    let checked = run.run("api check-spec spec.yaml");
+    let json = run.run("api check-spec spec.yaml -o json");
+    let missing = run.run("api check-spec nothing.yaml");
+
+    assert_eq!(
+        (checked.code, json.code, missing.code),
+        (7, 7, 2),
+        "{checked:?}"
+    );
+    assert!(
+        checked
+            .stderr
+            .starts_with("spec.yaml:3:2: error: It is missing.\n"),
+        "{checked:?}"
+    );
+    assert!(json.stdout.contains("\"pointer\""), "{json:?}");
+    let sent: serde_json::Value = serde_json::from_str(&server.received()[0].body).unwrap();
+    assert_eq!(sent, serde_json::json!({ "spec": "openapi: 3.0.0\n" }));
+}
+
+#[test]
+fn a_target_that_was_not_reached_is_a_failure_with_its_reason() {
+    let body = r#"{"reachable":false,"outcome":"tls_failed","reason":"TLS failed: the certificate has expired."}"#;
+    let server = Server::answering(200, body);
+
+    let outcome =
+        Run::manager(&server).run("api check-target https://example.com --organization o");
+
+    assert_eq!(outcome.code, 10, "{outcome:?}");
+    assert!(outcome.stdout.contains("tls_failed"), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("the certificate has expired"),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn an_export_is_copied_as_it_comes() {
+    let server = Server::answering(200, "id,at\r\n\"1\",\"2\"\r\n");
+    let refusing = Server::answering(403, r#"{"code":"forbidden","title":"No"}"#);
+
+    let export = Run::manager(&server)
+        .run("audit export --format csv --action app. --from 2026-01-01T00:00:00Z");
+    let refused = Run::manager(&refusing).run("audit export");
+
+    assert_eq!(export.stdout, "id,at\r\n\"1\",\"2\"\r\n", "{export:?}");
+    assert_eq!(
+        server.received()[0].target,
+        "/v1/audit/export?format=csv&action=app.&from=2026-01-01T00%3A00%3A00Z"
+    );
+    assert_eq!(refused.code, 4, "{refused:?}");
+}

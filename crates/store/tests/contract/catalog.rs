@@ -18,6 +18,8 @@ use portcullis_store::{
     SecretUse, Store, SubscriptionFilter, UsageRow,
 };
 
+use sqlx::{Connection, Executor};
+
 use crate::{contract, support::*};
 
 static OPERATOR: LazyLock<Authority> = LazyLock::new(operator);
@@ -715,3 +717,44 @@ contract!(
         assert_eq!((seen.calls, seen.errors, seen.refusals), (20, 6, 2));
     }
 );
+
+contract!(counters_of_an_older_program_are_completed, |world| {
+    let m = market(&world.store).await;
+    let app = &m.app.app.id;
+    world
+        .store
+        .record_usage(&[counted(app, "a", 100, 7..50)])
+        .await
+        .unwrap();
+    world.store.close().await;
+    let url = if world.is_sqlite() {
+        let file = world.file().with_file_name("usage.db");
+        format!("sqlite:{}", file.display())
+    } else {
+        world.url()
+    };
+    let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+    for text in [
+        "ALTER TABLE usage_counters DROP COLUMN refusals",
+        "ALTER TABLE usage_counters DROP COLUMN first_at_us",
+        "ALTER TABLE usage_counters DROP COLUMN last_at_us",
+    ] {
+        connection.execute(sqlx::raw_sql(text)).await.unwrap();
+    }
+    connection.close().await.unwrap();
+
+    let store = Store::open(world.settings()).await.unwrap();
+    let seen = store.calls_summary(&OPERATOR, app, 0).await.unwrap();
+
+    // What was not counted then is not known: of the instants, the hour.
+    let hour = Some(Timestamp::from_us(100 * 3_600_000_000));
+    assert_eq!((seen.first_at, seen.last_at), (hour, hour));
+    assert_eq!((seen.calls, seen.errors, seen.refusals), (10, 3, 0));
+    store
+        .record_usage(&[counted(app, "a", 101, 1..2)])
+        .await
+        .unwrap();
+    let later = store.calls_summary(&OPERATOR, app, 101).await.unwrap();
+    assert_eq!((later.calls, later.refusals), (10, 1));
+    store.close().await;
+});

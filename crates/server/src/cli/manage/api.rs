@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    api_instance,
+    api_check, api_instance,
     arguments::{
-        ActArguments, CreateArguments, DeleteArguments, EditArguments, PageArguments,
-        ServerArguments, id,
+        ActArguments, CreateArguments, DeleteArguments, EditArguments, FindArguments,
+        PageArguments, ServerArguments, id,
     },
     failure::Failure,
     management_api::Request,
@@ -28,6 +28,16 @@ const COLUMNS: Columns = &[
     ("ORGANIZATION", "/organization_id"),
 ];
 
+const DIRECTORY: Columns = &[
+    ("ID", "/id"),
+    ("NAME", "/name"),
+    ("PROVIDER", "/summary/organization_name"),
+    ("ACCESS", "/access"),
+    ("CATEGORIES", "/categories"),
+    ("VERSION", "/summary/instances/0/version"),
+    ("GATEWAY PATH", "/summary/instances/0/gateway_path"),
+];
+
 /// Arguments of `portcullis api`.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -44,7 +54,37 @@ enum Act {
         #[command(flatten)]
         filter: Filter,
         #[command(flatten)]
+        find: FindArguments,
+        #[command(flatten)]
         page: PageArguments,
+    },
+    /// List the APIs that apps of an organization may select.
+    Directory {
+        #[command(flatten)]
+        filter: Filter,
+        /// Only those filed under this.
+        #[arg(long, value_name = "CATEGORY")]
+        category: Option<String>,
+        #[command(flatten)]
+        find: FindArguments,
+        #[command(flatten)]
+        page: PageArguments,
+    },
+    /// Say what a specification is and what is wrong with it, without keeping it. Exits with 7 when it cannot be
+    /// taken.
+    CheckSpec {
+        /// Swagger 2.0 or OpenAPI 3, as JSON or YAML; - reads standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Test whether the gateway could reach a target. Exits with 10 when it could not.
+    CheckTarget {
+        /// The address of the provider's API.
+        #[arg(value_name = "URL")]
+        target_url: String,
+        /// The organization that provides it.
+        #[arg(long, value_name = "ID", value_parser = id)]
+        organization: String,
     },
     /// Show an API.
     Get {
@@ -144,8 +184,8 @@ struct Filter {
 }
 
 impl Filter {
-    fn request(self) -> Request {
-        Request::get(["apis"])
+    fn request(self, collection: &'static str) -> Request {
+        Request::get([collection])
             .query("organization_id", self.organization)
             .query("provider_id", self.provider)
     }
@@ -159,6 +199,21 @@ struct Details {
     /// Who may select it.
     #[arg(long, value_enum)]
     visibility: Option<Visibility>,
+    /// What it is filed under; may be repeated, and replaces what it was filed under.
+    #[arg(long = "category", value_name = "CATEGORY")]
+    categories: Vec<String>,
+    /// Whom to write to.
+    #[arg(long, value_name = "EMAIL")]
+    support_email: Option<String>,
+    /// Whom to call.
+    #[arg(long, value_name = "NUMBER")]
+    support_phone: Option<String>,
+    /// Where help is found.
+    #[arg(long, value_name = "URL")]
+    support_website: Option<String>,
+    /// Where more is written.
+    #[arg(long, value_name = "URL")]
+    documentation_url: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -178,6 +233,11 @@ impl Details {
         Members::new()
             .given("description", self.description)
             .given("visibility", visibility)
+            .listed("categories", self.categories)
+            .given("support_email", self.support_email)
+            .given("support_phone", self.support_phone)
+            .given("support_website", self.support_website)
+            .given("documentation_url", self.documentation_url)
     }
 }
 
@@ -185,7 +245,24 @@ impl Details {
 pub(super) async fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failure> {
     let session = Session::open(&arguments.server, settings)?;
     match arguments.act {
-        Act::List { filter, page } => session.list(filter.request(), &page, COLUMNS).await,
+        Act::List { filter, find, page } => {
+            let request = find.of(filter.request("apis"));
+            session.list(request, &page, COLUMNS).await
+        }
+        Act::Directory {
+            filter,
+            category,
+            find,
+            page,
+        } => {
+            let request = filter.request("directory").query("category", category);
+            session.list(find.of(request), &page, DIRECTORY).await
+        }
+        Act::CheckSpec { file } => api_check::spec(&session, &file).await,
+        Act::CheckTarget {
+            target_url,
+            organization,
+        } => api_check::target(&session, target_url, organization).await,
         Act::Get { api } => session.show(Request::get(["apis", &api])).await,
         Act::Create {
             name,

@@ -75,7 +75,7 @@ pub(super) enum Act {
         #[command(flatten)]
         edit: EditArguments,
     },
-    /// Take an instance away from the gateway.
+    /// Take an instance away from the gateway. With its last instance the API itself is deleted, for good.
     Delete {
         #[command(flatten)]
         which: Which,
@@ -121,6 +121,27 @@ pub(super) struct Details {
     /// Whether Set-Cookie, Alt-Svc and Clear-Site-Data of the provider reach the caller.
     #[arg(long, value_name = "BOOL")]
     pass_origin_fields: Option<bool>,
+    /// How far it has come.
+    #[arg(long, value_enum)]
+    lifecycle: Option<Lifecycle>,
+    /// The words of a custom lifecycle status, at most 40 characters.
+    #[arg(long, value_name = "TEXT")]
+    lifecycle_text: Option<String>,
+    /// Whether it is found in the directory.
+    #[arg(long, value_name = "BOOL")]
+    show_in_directory: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Lifecycle {
+    /// It may still change.
+    Beta,
+    /// It is there to be used.
+    GeneralRelease,
+    /// It is not to be used in new apps.
+    Deprecated,
+    /// In one's own words: --lifecycle-text.
+    Custom,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -145,12 +166,21 @@ impl Details {
             BasePathUpstream::Keep => "keep",
             BasePathUpstream::Strip => "strip",
         });
+        let lifecycle = self.lifecycle.map(|lifecycle| match lifecycle {
+            Lifecycle::Beta => "beta",
+            Lifecycle::GeneralRelease => "general_release",
+            Lifecycle::Deprecated => "deprecated",
+            Lifecycle::Custom => "custom",
+        });
         Ok(Members::new()
             .given("version", self.api_version)
             .given("spec", spec.transpose()?)
             .given("base_path_upstream", base_path_upstream)
             .given("streaming", self.streaming)
-            .given("pass_origin_fields", self.pass_origin_fields))
+            .given("pass_origin_fields", self.pass_origin_fields)
+            .given("lifecycle_status", lifecycle)
+            .given("lifecycle_text", self.lifecycle_text)
+            .given("show_in_directory", self.show_in_directory))
     }
 }
 

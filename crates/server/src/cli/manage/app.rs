@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::{
     arguments::{
-        ActArguments, CreateArguments, DeleteArguments, EditArguments, PageArguments,
-        ServerArguments, id,
+        ActArguments, CreateArguments, DeleteArguments, EditArguments, FindArguments,
+        PageArguments, ServerArguments, id,
     },
     failure::Failure,
     management_api::Request,
@@ -27,6 +27,15 @@ const COLUMNS: Columns = &[
     ("ORGANIZATION", "/organization_id"),
 ];
 
+const APIS: Columns = &[
+    ("ID", "/id"),
+    ("NAME", "/name"),
+    ("PROVIDER", "/summary/organization_name"),
+    ("AVAILABLE", "/available"),
+    ("ENVIRONMENT", "/summary/instances/0/environment"),
+    ("GATEWAY PATH", "/summary/instances/0/gateway_path"),
+];
+
 /// Arguments of `portcullis app`.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -43,8 +52,25 @@ enum Act {
         /// Only those of this organization.
         #[arg(long, value_name = "ID", value_parser = id)]
         organization: Option<String>,
+        /// Only those in these states, separated by commas: enabled, disabled, deleted.
+        #[arg(long, value_name = "STATES")]
+        state: Option<String>,
+        #[command(flatten)]
+        find: FindArguments,
         #[command(flatten)]
         page: PageArguments,
+    },
+    /// Show when the gateway first and last saw a call of an app, and how many in the last 24 hours.
+    Calls {
+        /// The app's id.
+        #[arg(value_name = "APP", value_parser = id)]
+        app: String,
+    },
+    /// List the APIs that an app selected, with the gateway paths they answer at.
+    Apis {
+        /// The app's id.
+        #[arg(value_name = "APP", value_parser = id)]
+        app: String,
     },
     /// Show an app.
     Get {
@@ -149,9 +175,24 @@ impl Details {
 pub(super) async fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failure> {
     let session = Session::open(&arguments.server, settings)?;
     match arguments.act {
-        Act::List { organization, page } => {
-            let request = Request::get(["apps"]).query("organization_id", organization);
-            session.list(request, &page, COLUMNS).await
+        Act::List {
+            organization,
+            state,
+            find,
+            page,
+        } => {
+            let request = Request::get(["apps"])
+                .query("organization_id", organization)
+                .query("state", state);
+            session.list(find.of(request), &page, COLUMNS).await
+        }
+        Act::Calls { app } => {
+            let request = Request::get(["apps", &app, "calls_summary"]);
+            session.show(request).await
+        }
+        Act::Apis { app } => {
+            let request = Request::get(["apps", &app, "apis"]);
+            session.whole_list(request, APIS).await
         }
         Act::Get { app } => session.show(Request::get(["apps", &app])).await,
         Act::Create {

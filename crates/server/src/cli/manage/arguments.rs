@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::output::Output;
+use super::{management_api::Request, output::Output};
 
 const GLOBAL: &str = "Global options";
 
@@ -49,6 +49,25 @@ pub(super) struct PageArguments {
     /// Begin after this cursor: the `next` of the page before.
     #[arg(long, value_name = "CURSOR")]
     pub(super) after: Option<String>,
+}
+
+/// What of a list is asked for, and in which order.
+#[derive(Debug, Args)]
+pub(super) struct FindArguments {
+    /// Only those whose name contains this, or whose id it is.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) search: Option<String>,
+    /// What was made last comes first.
+    #[arg(long)]
+    pub(super) newest: bool,
+}
+
+impl FindArguments {
+    pub(super) fn of(self, request: Request) -> Request {
+        request
+            .query("q", self.search)
+            .query("order", self.newest.then_some("newest"))
+    }
 }
 
 /// How an act is carried out.

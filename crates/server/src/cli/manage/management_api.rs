@@ -14,6 +14,7 @@ use url::Url;
 use super::{
     failure::{Exit, Failure},
     settings::ManagementSettings,
+    terminal,
 };
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -22,6 +23,8 @@ const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// An act waits up to two seconds for the other nodes, and up to five for the database.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// An export is as long as the log.
+const COPY_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// One request, as a value.
 #[derive(Debug, Clone)]
@@ -178,6 +181,33 @@ impl ManagementApi {
                 .fix("check that MANAGEMENT_URL is the registry's address")
         })?;
         Ok(Answer { status, body })
+    }
+
+    /// Copies the answer to standard output as it comes, however long it is.
+    ///
+    /// # Errors
+    /// [`Failure`] for every answer that is no success, and when there is none or it breaks off.
+    pub(super) async fn copy(&self, request: &Request) -> Result<(), Failure> {
+        let url = request.url(&self.settings.url)?;
+        let asked = self
+            .http
+            .request(request.method.clone(), url.clone())
+            .header(AUTHORIZATION, self.settings.authorization.clone())
+            .timeout(COPY_TIMEOUT);
+        let sent = asked.send().await;
+        let mut response = sent.map_err(|error| unanswered(request, &url, &error))?;
+        let status = response.status();
+        if !status.is_success() {
+            let headers = response.headers().clone();
+            let body = read_body(response, ANSWER_BYTES_MAX).await;
+            let body = body.map_err(|error| error.into_failure(&url))?;
+            return Err(Failure::from_answer(status, &headers, &body));
+        }
+        let broken = |error: reqwest::Error| network(&url, &error);
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            terminal::write_data(&chunk)?;
+        }
+        Ok(())
     }
 
     async fn send_once(&self, request: &Request, url: &Url) -> Result<Response, reqwest::Error> {

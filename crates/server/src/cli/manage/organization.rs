@@ -3,7 +3,10 @@
 use clap::{Args, Subcommand};
 
 use super::{
-    arguments::{ActArguments, CreateArguments, EditArguments, PageArguments, ServerArguments, id},
+    arguments::{
+        ActArguments, CreateArguments, EditArguments, FindArguments, PageArguments,
+        ServerArguments, id,
+    },
     failure::Failure,
     management_api::Request,
     members::Members,
@@ -33,6 +36,8 @@ pub struct Arguments {
 enum Act {
     /// List the organizations you may see.
     List {
+        #[command(flatten)]
+        find: FindArguments,
         #[command(flatten)]
         page: PageArguments,
     },
@@ -131,10 +136,9 @@ impl Details {
 pub(super) async fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failure> {
     let session = Session::open(&arguments.server, settings)?;
     match arguments.act {
-        Act::List { page } => {
-            session
-                .list(Request::get(["organizations"]), &page, COLUMNS)
-                .await
+        Act::List { find, page } => {
+            let request = find.of(Request::get(["organizations"]));
+            session.list(request, &page, COLUMNS).await
         }
         Act::Get { organization } => {
             session

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use super::{
-    arguments::{ActArguments, ServerArguments, id},
+    arguments::{ActArguments, CreateArguments, ServerArguments, id},
     failure::Failure,
     management_api::Request,
     members::Members,
@@ -50,6 +50,22 @@ enum Act {
         #[command(flatten)]
         act: ActArguments,
     },
+    /// Make a new secret and set an end to the others, in one act; its value is printed this once.
+    Rotate {
+        #[command(flatten)]
+        owner: Owner,
+        /// For how long the other secrets go on.
+        #[arg(long, value_enum, default_value_t)]
+        overlap: Overlap,
+        /// When two secrets are live already, end the oldest at once.
+        #[arg(long)]
+        replace_oldest: bool,
+        /// Put it into this file, readable by you alone, and do not print it.
+        #[arg(long, value_name = "FILE")]
+        env_file: Option<PathBuf>,
+        #[command(flatten)]
+        create: CreateArguments,
+    },
     /// End a secret, now or later.
     Expire {
         /// The secret's id.
@@ -66,6 +82,39 @@ enum Act {
         #[command(flatten)]
         act: ActArguments,
     },
+}
+
+/// For how long secrets go on beside a new one.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Overlap {
+    /// Not at all.
+    #[value(name = "0s")]
+    None,
+    /// An hour.
+    #[value(name = "1h")]
+    Hour,
+    /// A day.
+    #[default]
+    #[value(name = "24h")]
+    Day,
+    /// A week.
+    #[value(name = "7d")]
+    Week,
+    /// Thirty days.
+    #[value(name = "30d")]
+    Month,
+}
+
+impl Overlap {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "0s",
+            Self::Hour => "1h",
+            Self::Day => "24h",
+            Self::Week => "7d",
+            Self::Month => "30d",
+        }
+    }
 }
 
 /// Whose secrets.
@@ -110,6 +159,21 @@ pub(super) async fn run(arguments: Arguments, settings: &Settings) -> Result<(),
             // Not to be repeated: a lost answer may stand for a secret that was made.
             let request = Request::post([collection, id, "secrets"]);
             session.act_with_secret(request, act, names).await
+        }
+        Act::Rotate {
+            owner,
+            overlap,
+            replace_oldest,
+            env_file,
+            create,
+        } => {
+            let (collection, id) = owner.path();
+            let names = names_of(&session, (collection, id), env_file).await?;
+            let members = Members::new()
+                .with("overlap", overlap.as_str())
+                .given("replace_oldest", replace_oldest.then_some(true));
+            let request = Request::post([collection, id, "secrets", "rotate"]).body(members.into());
+            session.create_with_secret(request, create, names).await
         }
         Act::Expire {
             secret,

@@ -55,6 +55,21 @@ impl Session {
         self.print(&answer.body, View::Details)
     }
 
+    /// Whether answers are printed for people.
+    pub(super) fn is_table(&self) -> bool {
+        self.output == Output::Table
+    }
+
+    /// Prints an answer member by member.
+    pub(super) fn print_details(&self, answer: &Value) -> Result<(), Failure> {
+        self.print(answer, View::Details)
+    }
+
+    /// Copies an answer of any length to standard output as it comes.
+    pub(super) async fn copy(&self, request: Request) -> Result<(), Failure> {
+        self.api.copy(&request).await
+    }
+
     /// Does something, prints the answer, and names the nodes that have not confirmed it.
     pub(super) async fn act(&self, request: Request, act: ActArguments) -> Result<(), Failure> {
         let answer = self.api.send(&waiting(request, &act)).await?;
@@ -282,6 +297,7 @@ fn beside(answer: &Value) -> Value {
     if let Some(members) = answer.as_object_mut() {
         members.remove("effect");
         members.remove("warnings");
+        members.remove("spec_findings");
     }
     answer
 }
@@ -296,6 +312,13 @@ fn note_effect(answer: &Answer) {
     let warnings = answer.body.get("warnings").and_then(Value::as_array);
     for warning in warnings.into_iter().flatten().filter_map(Value::as_str) {
         terminal::note(&format!("warning: {}", shown(warning)));
+    }
+    let findings = answer.body.get("spec_findings").and_then(Value::as_array);
+    let advice = findings.map_or(0, Vec::len);
+    if advice > 0 {
+        terminal::note(&format!(
+            "note: there is something to say about the specification; portcullis api check-spec shows it ({advice})"
+        ));
     }
     let lagging = answer
         .body

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{
-    arguments::{ActArguments, CreateArguments, PageArguments, ServerArguments, id},
+    arguments::{ActArguments, CreateArguments, FindArguments, PageArguments, ServerArguments, id},
     failure::Failure,
     management_api::Request,
     members::Members,
@@ -44,9 +44,11 @@ enum Act {
         /// Only those of this buyer.
         #[arg(long, value_name = "ID", value_parser = id)]
         buyer: Option<String>,
-        /// Only those in this state.
-        #[arg(long, value_name = "STATE")]
+        /// Only those in these states, separated by commas.
+        #[arg(long, value_name = "STATES")]
         state: Option<String>,
+        #[command(flatten)]
+        find: FindArguments,
         #[command(flatten)]
         page: PageArguments,
     },
@@ -105,6 +107,7 @@ pub(super) async fn run(arguments: Arguments, settings: &Settings) -> Result<(),
             organization,
             buyer,
             state,
+            find,
             page,
         } => {
             let request = Request::get(["subscriptions"])
@@ -112,7 +115,7 @@ pub(super) async fn run(arguments: Arguments, settings: &Settings) -> Result<(),
                 .query("buyer_id", buyer)
                 .query("organization_id", organization)
                 .query("state", state);
-            return session.list(request, &page, COLUMNS).await;
+            return session.list(find.of(request), &page, COLUMNS).await;
         }
         Act::Get { subscription } => {
             return session
