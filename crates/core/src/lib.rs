@@ -29,6 +29,8 @@ pub mod connection;
 pub mod environment;
 /// A newtype for each identifier.
 pub mod ids;
+/// Settings of the whole installation.
+pub mod installation;
 /// Side effects owed: mails to be sent.
 pub mod job;
 /// Signing keys and the key set.

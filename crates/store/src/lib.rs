@@ -88,6 +88,7 @@ pub use refresher::{Loaded, Refresher, RefresherStatus, SnapshotParts, first_loa
 pub use rotation::{Oldest, RotatedSecret, Rotation};
 pub use sessions::{FoundSession, NewSession};
 pub use setup::FirstOperator;
+pub use settings::InstallationPatch;
 pub use store::{ActContext, Acted, Engine, Store, StoreSettings};
 pub use subscription_lists::{SubscriptionFilter, SubscriptionSummary};
 pub use subscription_views::{SubscriptionContext, SubscriptionRow};

@@ -27,6 +27,8 @@ const USAGE: &str = include_str!("../migrations/usage.sql");
 /// What is sealed to try a master key on.
 const CHECK_TEXT: &[u8] = b"portcullis";
 const INSTALLATION_ID: &str = "installation_id";
+/// The setting that holds [`portcullis_core::installation::InstallationSettings`].
+pub(crate) const INSTALLATION: &str = "installation";
 
 /// The newest version this program knows.
 fn newest() -> i64 {
@@ -308,7 +310,7 @@ pub(crate) async fn installation_id(connection: &mut AnyConnection) -> Result<St
 
 /// Whether a setting is the store's own.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    name == INSTALLATION_ID
+    [INSTALLATION_ID, INSTALLATION].contains(&name)
 }
 
 #[cfg(test)]

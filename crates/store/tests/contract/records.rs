@@ -6,10 +6,12 @@ use portcullis_core::{
     clock::Timestamp,
     environment::Environment,
     ids::{AppId, NodeId},
+    installation::{InstallationSettings, Registration},
     permissions::Authority,
 };
 use portcullis_store::{
-    ActContext, ActError, AppFilter, AuditFilter, Compromise, IdempotencyKey, PageRequest, UsageRow,
+    ActContext, ActError, AppFilter, AuditFilter, Compromise, IdempotencyKey, InstallationPatch,
+    PageRequest, UsageRow,
 };
 
 use crate::{contract, support::*};
@@ -265,6 +267,68 @@ contract!(settings_are_the_installations, |world| {
     assert_eq!(world.store.installation_id(), name);
     assert_eq!(name.len(), 36);
 });
+
+contract!(
+    the_installations_settings_are_changed_by_operators,
+    |world| {
+        let own = organization(&world.store, "own").await;
+        let store = &world.store;
+        let named = |name: &str| InstallationPatch {
+            installation_name: Some(name.to_owned()),
+            ..InstallationPatch::default()
+        };
+        let update = async |version, patch| {
+            let acted = store.update_installation_settings(&OPERATOR, version, patch);
+            acted.await.map(|acted| acted.value)
+        };
+
+        let first = store.installation_settings().await.unwrap();
+        let open = InstallationPatch {
+            registration: Some(Registration::Open),
+            ..InstallationPatch::default()
+        };
+        let opened = update(Some(0), open).await.unwrap();
+        let stale = update(Some(0), named("late")).await.unwrap_err();
+        let renamed = update(None, named("Autohaus")).await.unwrap();
+        for bad in ["", "  ", "a\nb", &"x".repeat(61)] {
+            let refused = update(None, named(bad)).await.unwrap_err();
+            let field = "installation_name";
+            assert!(
+                matches!(&refused, ActError::Invalid { field: named, .. } if *named == field),
+                "{bad:?}: {refused}"
+            );
+        }
+        let bad = InstallationPatch {
+            support_email: Some("a@b\r\nBcc: eve@example.com".to_owned()),
+            ..InstallationPatch::default()
+        };
+        assert!(matches!(
+            update(None, bad).await.unwrap_err(),
+            ActError::Invalid {
+                field: "support_email",
+                ..
+            }
+        ));
+        let refused = store
+            .update_installation_settings(&member(&own), None, named("x"))
+            .await;
+
+        assert_eq!(refused.unwrap_err(), ActError::Forbidden);
+        assert_eq!(first, InstallationSettings::default());
+        assert_eq!(first.registration, Registration::Closed);
+        assert_eq!(
+            (opened.registration, opened.version),
+            (Registration::Open, 1)
+        );
+        assert_eq!(stale, ActError::Stale { current: 1 });
+        let now = store.installation_settings().await.unwrap();
+        assert_eq!(now, renamed);
+        assert_eq!((now.version, now.registration), (2, Registration::Open));
+        assert_eq!(now.installation_name, "Autohaus");
+        let generic = store.set_setting(&OPERATOR, "installation", "{}").await;
+        assert!(generic.is_err(), "the typed settings have one door");
+    }
+);
 
 contract!(
     old_changes_and_keys_are_trimmed_but_never_the_last,
