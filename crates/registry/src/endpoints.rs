@@ -8,8 +8,10 @@ use axum::extract::DefaultBodyLimit;
 pub(crate) mod apis;
 pub(crate) mod apps;
 pub(crate) mod audit;
+pub(crate) mod captured_mails;
 mod directory;
 pub(crate) mod instances;
+pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod management_tokens;
 pub(crate) mod me;
@@ -17,6 +19,7 @@ pub(crate) mod nodes;
 mod organizations;
 pub(crate) mod overview;
 pub(crate) mod secrets;
+pub(crate) mod settings;
 pub(crate) mod spec_checks;
 pub(crate) mod subscriptions;
 pub(crate) mod target_checks;
@@ -84,4 +87,11 @@ pub(crate) fn router() -> OpenApiRouter<RegistryState> {
         .routes(routes!(audit::export))
         .routes(routes!(nodes::list))
         .routes(routes!(nodes::forget))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::get))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(jobs::send_test_mail))
+        .routes(routes!(captured_mails::list))
+        .routes(routes!(captured_mails::get))
+        .routes(routes!(settings::get, settings::update))
 }

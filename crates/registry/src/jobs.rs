@@ -1,4 +1,4 @@
-//! What happens by itself: retired keys leave the key set, subscriptions end by their date.
+//! What happens by itself: retired keys leave the key set, subscriptions end by their date, mails are sent.
 //!
 //! Decisions do not wait for these jobs: the gateway looks at the clock itself. They make the stored state
 //! follow. Any number of nodes may run them at once; each act is repeatable.
@@ -11,6 +11,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::bootstrap::system_authority;
+
+mod send_email;
+
+pub use send_email::send_email;
 
 const KEYS_EVERY: Duration = Duration::from_mins(1);
 const SUBSCRIPTIONS_EVERY: Duration = Duration::from_secs(30);

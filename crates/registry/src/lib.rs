@@ -31,6 +31,8 @@ mod finish;
 pub mod in_process;
 /// What happens by itself.
 pub mod jobs;
+/// Mails to people.
+pub mod mail;
 mod openapi;
 mod params;
 /// Passwords of people.
@@ -74,6 +76,8 @@ pub struct Settings {
     pub passwords: password::Passwords,
     /// How connections to targets are tested.
     pub target_checks: targets::TargetChecks,
+    /// Where mails go.
+    pub mail_mode: mail::MailMode,
 }
 
 /// What every handler has at hand. Cheap to clone.

@@ -120,6 +120,10 @@ kinds! {
         "Look at GET /v1/keys and rotate again if it is still wanted.";
     LINK_USED = "link_used", CONFLICT, "The link was used already, or has ended",
         "Ask for a new one.";
+    JOB_DONE = "job_done", CONFLICT, "The job was done",
+        "What it sent is erased; do again what made the installation owe it.";
+    JOB_CLAIMED = "job_claimed", CONFLICT, "The job is being attempted at this moment",
+        "Look at GET /v1/jobs/{job_id} what becomes of it.";
     CONFLICT_KIND = "conflict", CONFLICT, "Something else stands against it",
         "See detail.";
 }

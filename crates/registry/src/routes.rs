@@ -151,6 +151,14 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/audit/export", AUDIT),
     route("GET", "/v1/nodes", OPERATE),
     route("POST", "/v1/nodes/{node_id}/forget", OPERATE),
+    route("GET", "/v1/jobs", OPERATE),
+    route("GET", "/v1/jobs/{job_id}", OPERATE),
+    route("POST", "/v1/jobs/{job_id}/retry", OPERATE),
+    route("POST", "/v1/mail/test", OPERATE),
+    route("GET", "/v1/captured_mails", OPERATE),
+    route("GET", "/v1/captured_mails/{mail_id}", OPERATE),
+    route("GET", "/v1/settings", OPERATE),
+    route("PATCH", "/v1/settings", OPERATE),
 ];
 
 /// What a route needs; `None` when it does not stand in the table. HEAD is GET.

@@ -10,14 +10,15 @@ use portcullis_core::{
     catalog::{ApiDetails, Listing},
     environment::Environment,
     ids::{ApiId, AppId, OrganizationId, SubscriptionId, UserId},
+    installation::{InstallationSettings, Registration},
     organization::MemberRole,
     permissions::{Action, Actor, Authority, Forbidden, may},
     secret::Secret,
     subscription::SubscriptionState,
 };
 use portcullis_store::{
-    ActError, AppPatch, GivenCredentials, InstancePatch, NewActivation, NewApi, NewApp,
-    NewInstance, NewOrganization, NewUser, PageRequest, Store, SubscriptionFilter,
+    ActError, AppPatch, GivenCredentials, InstallationPatch, InstancePatch, NewActivation, NewApi,
+    NewApp, NewInstance, NewOrganization, NewUser, PageRequest, Store, SubscriptionFilter,
 };
 
 use crate::{
@@ -141,6 +142,7 @@ pub enum SeedError {
 /// # Errors
 /// [`SeedError`]; what was made before stays, and the next start goes on from there.
 pub async fn seed(store: &Store, passwords: &Passwords, seed: &Seed) -> Result<Seeded, SeedError> {
+    registration(store).await?;
     organizations(store, seed).await?;
     let operator_id = people(store, passwords, seed).await?;
     let all = may(&Actor::System, Action::Operate, None)?;
@@ -172,6 +174,22 @@ fn found<T>(read: Result<T, ActError>) -> Result<Option<T>, ActError> {
         Err(ActError::NotFound(_)) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Strangers may sign up, unless somebody has decided otherwise.
+async fn registration(store: &Store) -> Result<(), SeedError> {
+    let authority = may(&Actor::System, Action::Operate, None)?;
+    let before = store.installation_settings().await?;
+    if before.version == InstallationSettings::default().version {
+        let open = InstallationPatch {
+            registration: Some(Registration::Open),
+            ..InstallationPatch::default()
+        };
+        store
+            .update_installation_settings(&authority, Some(before.version), open)
+            .await?;
+    }
+    Ok(())
 }
 
 async fn organizations(store: &Store, seed: &Seed) -> Result<(), SeedError> {

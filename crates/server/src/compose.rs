@@ -6,6 +6,8 @@
 
 /// Background work of a node.
 mod background;
+/// The mailer of a node.
+mod mail;
 /// A node while it is being started.
 mod node;
 /// The store of a node.
@@ -19,6 +21,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -50,6 +53,9 @@ use crate::{
 
 use node::Node;
 pub use runtimes::Runtimes;
+
+/// How long a stop waits for what the workers of jobs have begun.
+const WORKER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Everything a node is made from. `dev` and `serve` fill it differently.
 pub struct Plan {
@@ -96,6 +102,7 @@ pub struct Running {
     ports: Vec<JoinHandle<()>>,
     gateway: Option<PerCore>,
     background: Vec<JoinHandle<()>>,
+    workers: Vec<JoinHandle<()>>,
     drain: Drain,
     notes: JoinHandle<()>,
     certificate: Option<Certificate>,
@@ -215,6 +222,7 @@ pub async fn start(plan: Plan, runtimes: &Runtimes) -> Result<Running> {
         installation_id: store.installation_id(),
         certificate: plan.certificate.clone(),
         background: Vec::new(),
+        workers: Vec::new(),
         listeners: Vec::new(),
         ports: Vec::new(),
         throttle: Arc::new(Throttle::new(auth.throttle)),
@@ -228,6 +236,7 @@ pub async fn start(plan: Plan, runtimes: &Runtimes) -> Result<Running> {
         plan,
     };
     node.spawn_background(runtimes, parts);
+    node.start_mail(runtimes)?;
     let notes = runtimes.registry().spawn(background::write_notes(
         node.store.clone(),
         identity,
@@ -244,6 +253,7 @@ pub async fn start(plan: Plan, runtimes: &Runtimes) -> Result<Running> {
         ports: node.ports,
         gateway,
         background: node.background,
+        workers: node.workers,
         drain,
         notes,
         certificate: node.certificate,
@@ -359,6 +369,15 @@ impl Running {
         let _ = tokio::task::spawn_blocking(move || drain.stop()).await;
         let _ = self.notes.await;
         self.stop_background.cancel();
+        for mut worker in self.workers {
+            // What it began is ended, so that nothing is done twice; what does not end is done again elsewhere.
+            if tokio::time::timeout(WORKER_LIMIT, &mut worker)
+                .await
+                .is_err()
+            {
+                worker.abort();
+            }
+        }
         for task in self.background {
             task.abort();
             let _ = task.await;

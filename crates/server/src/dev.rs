@@ -274,17 +274,17 @@ async fn start(
     let urls = Urls::of(prepared.scheme, prepared.numbers);
     let ca_pem = prepared.ca.as_ref().map(fs::read).transpose()?;
     let numbers = prepared.numbers;
+    let named = config.outgoing.extra_roots_file.as_deref();
+    let mut extra_roots = Vec::new();
+    for file in prepared.ca.as_deref().into_iter().chain(named) {
+        extra_roots.extend(tls::read_roots(file)?);
+    }
     let plan = Plan {
         config,
         roles: [Role::Auth, Role::Gateway, Role::Registry].into(),
         ports: prepared.ports,
         certificate: prepared.certificate,
-        extra_roots: prepared
-            .ca
-            .as_deref()
-            .map(tls::read_roots)
-            .transpose()?
-            .unwrap_or_default(),
+        extra_roots,
         development: Some(Development {
             seed: seed(&prepared.credentials, &urls),
             own_ports: vec![

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::world::{World, text};
 
 /// Asks until the answer is the one that is waited for; each question is a read of the database.
-async fn until(mut question: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(mut question: impl AsyncFnMut() -> bool) {
     let asked = async {
         while !question().await {
             tokio::task::yield_now().await;

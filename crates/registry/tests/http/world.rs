@@ -24,7 +24,7 @@ use portcullis_core::{
     test_util::{NOW, rules},
 };
 use portcullis_registry::{
-    RegistryState, Settings, password::Passwords, router, targets::TargetChecks,
+    RegistryState, Settings, mail::MailMode, password::Passwords, router, targets::TargetChecks,
 };
 use portcullis_store::{
     MasterKey, NewOrganization, NewUser, NodeIdentity, OnStale, Predecessor, Refresher,
@@ -125,6 +125,11 @@ pub(crate) fn system(action: Action) -> Authority {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with_mail(MailMode::Capture).await
+    }
+
+    /// The same with mail going elsewhere than into the mailbox.
+    pub(crate) async fn with_mail(mail_mode: MailMode) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(NOW));
         let store = Store::open(StoreSettings {
@@ -163,6 +168,7 @@ impl World {
             barrier_limit: Duration::from_secs(30),
             target_checks: TargetChecks::default(),
             passwords: Passwords::default(),
+            mail_mode,
         };
         let state = RegistryState {
             store,

@@ -12,7 +12,9 @@ mod dev_env;
 mod env_file;
 mod example_app;
 mod failure;
+mod job;
 mod key;
+mod mail;
 mod management_api;
 mod members;
 mod node;
@@ -20,6 +22,7 @@ mod organization;
 mod output;
 mod secret;
 mod session;
+mod setting;
 mod settings;
 mod subscription;
 mod terminal;
@@ -57,6 +60,12 @@ pub enum Command {
     Audit(Box<audit::Arguments>),
     /// The processes that decide.
     Node(Box<node::Arguments>),
+    /// Side effects owed, such as mails.
+    Job(Box<job::Arguments>),
+    /// Whether mail arrives.
+    Mail(Box<mail::Arguments>),
+    /// Settings of the whole installation.
+    Setting(Box<setting::Arguments>),
 }
 
 /// Runs the command and returns its exit code.
@@ -103,5 +112,8 @@ async fn ask(command: Command, settings: &Settings) -> Result<(), Failure> {
         Command::Key(arguments) => key::run(*arguments, settings).await,
         Command::Audit(arguments) => audit::run(*arguments, settings).await,
         Command::Node(arguments) => node::run(*arguments, settings).await,
+        Command::Job(arguments) => job::run(*arguments, settings).await,
+        Command::Mail(arguments) => mail::run(*arguments, settings).await,
+        Command::Setting(arguments) => setting::run(*arguments, settings).await,
     }
 }

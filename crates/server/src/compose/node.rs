@@ -12,13 +12,13 @@ use portcullis_gateway::{GatewayState, OutboundSigner, OutboundTokens, UpstreamT
 use portcullis_listener::{Control, Limits, PerCore};
 use portcullis_portal::{PortalState, Site};
 use portcullis_registry::{
-    RegistryState, password::Passwords, people::People, targets::TargetChecks,
+    RegistryState, jobs, mail::MailMode, password::Passwords, people::People, targets::TargetChecks,
 };
 use portcullis_store::{Refresher, SnapshotParts, Store};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Plan, Runtimes, background};
+use super::{Plan, Runtimes, background, mail};
 use crate::{
     config::Role,
     operations::{self, Operations},
@@ -48,6 +48,8 @@ pub(super) struct Node {
     pub(super) stop_background: CancellationToken,
     pub(super) ports: Vec<JoinHandle<()>>,
     pub(super) background: Vec<JoinHandle<()>>,
+    /// Tasks that are waited for at a stop.
+    pub(super) workers: Vec<JoinHandle<()>>,
 }
 
 impl Node {
@@ -83,6 +85,20 @@ impl Node {
                     .spawn(background::jobs(store, clock, stop)),
             );
         }
+    }
+
+    /// Starts the worker that sends mails.
+    pub(super) fn start_mail(&mut self, runtimes: &Runtimes) -> Result<()> {
+        if !self.plan.roles.contains(&Role::Registry) {
+            return Ok(());
+        }
+        let mailer = mail::mailer(&self.plan, &self.store, &self.clock)?;
+        let stop = self.stop_background.clone();
+        let worker = jobs::send_email(self.store.clone(), mailer, stop.clone());
+        self.workers.push(runtimes.registry().spawn(worker));
+        let gauges = mail::count_jobs(self.store.clone(), self.clock.clone(), stop);
+        self.background.push(runtimes.registry().spawn(gauges));
+        Ok(())
     }
 
     fn address_policy(&self) -> Result<AddressPolicy> {
@@ -214,6 +230,7 @@ impl Node {
             barrier_limit: BARRIER_LIMIT,
             passwords: self.passwords.clone(),
             target_checks: TargetChecks::new(self.plan.extra_roots.clone()),
+            mail_mode: self.plan.config.mail.mail_mode(),
         };
         let state = RegistryState {
             store: self.store.clone(),
@@ -230,7 +247,7 @@ impl Node {
             gateway_url: self.plan.config.listeners.gateway_base().to_owned(),
             issuer: self.auth.issuer().as_str().to_owned(),
             is_development: self.plan.development.is_some(),
-            captures_mail: false,
+            captures_mail: self.plan.config.mail.mail_mode() == MailMode::Capture,
             addresses,
         };
         let people = People::new(&state);

@@ -13,6 +13,8 @@ pub mod gateway;
 pub mod keys;
 /// Ports and public addresses.
 pub mod listeners;
+/// Mails to people.
+pub mod mail;
 /// Calls that we make.
 pub mod outgoing;
 /// `config/reference.toml`.
@@ -80,6 +82,8 @@ pub struct Config {
     pub auth: auth::Auth,
     /// The gateway.
     pub gateway: gateway::Gateway,
+    /// Mails to people: links that confirm, reset and invite.
+    pub mail: mail::Mail,
     /// Calls that the installation itself makes.
     pub outgoing: outgoing::Outgoing,
     /// The key that seals everything secret in the store.
@@ -142,6 +146,9 @@ impl Config {
         self.store
             .check()
             .with_context(|| format!("{shown}: store"))?;
+        self.mail
+            .check()
+            .with_context(|| format!("{shown}: mail"))?;
         self.gateway
             .check()
             .with_context(|| format!("{shown}: gateway"))?;
@@ -205,7 +212,13 @@ fn apply_environment(
         let Some(table) = table.as_table_mut() else {
             bail!("{name}: {section} is no section of the configuration");
         };
-        table.insert(key.clone(), value_of(value));
+        // A password is text, whatever it looks like.
+        let value = if key.ends_with("password") {
+            toml::Value::String(value.clone())
+        } else {
+            value_of(value)
+        };
+        table.insert(key.clone(), value);
         origins.insert(
             format!("{section}.{key}"),
             format!("the environment variable {name}"),

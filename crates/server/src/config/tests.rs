@@ -74,6 +74,20 @@ fn rules_across_settings_name_their_section() {
         ("[cluster]\nlease = \"0s\"", "cluster"),
         ("[store]\nurl = \"mysql://x\"", "store"),
         ("[gateway]\nworkers = 0", "gateway"),
+        ("[mail]\nmode = \"smtp\"\nfrom = \"a@b\"", "mail: host"),
+        ("[mail]\nmode = \"smtp\"\nhost = \"m\"", "mail: from"),
+        (
+            "[mail]\nmode = \"smtp\"\nhost = \"m\"\nfrom = \"a@b\"\nusername = \"u\"",
+            "mail: password_file",
+        ),
+        (
+            "[mail]\nmode = \"smtp\"\nhost = \"m\"\nfrom = \"a@b\"\npassword = \"p\"",
+            "mail: username",
+        ),
+        (
+            "[mail]\nmode = \"smtp\"\nhost = \"m\"\nfrom = \"a@b\"\nusername = \"u\"\npassword = \"p\"\ntls = \"none\"",
+            "mail: tls",
+        ),
     ] {
         let complaint = complaint(text);
         assert!(
@@ -138,4 +152,39 @@ fn a_file_that_is_no_text_is_named() {
             "{error:#}"
         );
     }
+}
+
+#[test]
+fn a_password_of_the_environment_is_text_and_does_not_print() {
+    let environment = BTreeMap::from([
+        ("PORTCULLIS_MAIL__PASSWORD".to_owned(), "1_000".to_owned()),
+        ("PORTCULLIS_MAIL__USERNAME".to_owned(), "u".to_owned()),
+    ]);
+
+    let config = Config::parse("", "x", &environment).unwrap();
+
+    let settings = config.mail.smtp("localhost", Vec::new()).unwrap();
+    assert_eq!(settings.login.unwrap().password, "1_000");
+    assert!(!format!("{:?}", config.mail).contains("1_000"));
+}
+
+#[test]
+fn a_password_of_a_file_is_its_first_line_without_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    fs::write(&path, " p w \n").unwrap();
+    let text = format!(
+        "[mail]\nmode = \"smtp\"\nhost = \"m\"\nfrom = \"a@b\"\nusername = \"u\"\npassword_file = {path:?}"
+    );
+
+    let settings = |text: &str| parse(text).unwrap().mail.smtp("h", Vec::new());
+    let read = settings(&text).unwrap();
+    fs::remove_file(&path).unwrap();
+    let missing = settings(&text).unwrap_err();
+
+    assert_eq!(
+        (read.port, read.login.unwrap().password.as_str()),
+        (587, " p w ")
+    );
+    assert!(format!("{missing:#}").contains("mail.password_file"));
 }

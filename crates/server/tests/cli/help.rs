@@ -6,7 +6,7 @@ use clap::{Command, CommandFactory as _};
 use portcullis_server::cli::Cli;
 
 /// Nouns and verbs of `cli::manage`; starting the program is tested elsewhere.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 14] = [
     "token",
     "call",
     "example-app",
@@ -18,6 +18,9 @@ const COMMANDS: [&str; 11] = [
     "key",
     "audit",
     "node",
+    "job",
+    "mail",
+    "setting",
 ];
 
 fn write_help(path: &str, command: &mut Command, text: &mut String) {

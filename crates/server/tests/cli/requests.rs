@@ -164,6 +164,22 @@ const REQUESTS: [(&str, &str, &str, &str); 33] = [
         "",
     ),
     ("node forget n", "POST", "/v1/nodes/n/forget", ""),
+    (
+        "job list --state given_up --kind mail --limit 3",
+        "GET",
+        "/v1/jobs?state=given_up&kind=mail&limit=3",
+        "",
+    ),
+    ("job get j", "GET", "/v1/jobs/j", ""),
+    ("job retry j", "POST", "/v1/jobs/j/retry", ""),
+    ("mail test", "POST", "/v1/mail/test", ""),
+    ("setting list", "GET", "/v1/settings", ""),
+    (
+        "setting set --registration open --installation-name Autohaus --support-email help@example.com",
+        "PATCH",
+        "/v1/settings",
+        r#"{"registration":"open","installation_name":"Autohaus","support_email":"help@example.com"}"#,
+    ),
 ];
 
 #[test]

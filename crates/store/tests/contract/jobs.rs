@@ -9,7 +9,7 @@ use portcullis_core::{
 };
 use portcullis_store::{
     ActError, AfterFailure, AuditFilter, CapturedMail, ClaimedJob, JobFilter, OnStale, PageRequest,
-    Store, Work,
+    Predecessor, Store, Work,
 };
 use sqlx::Row;
 
@@ -179,6 +179,28 @@ contract!(
         let attempts = store.job(&OPERATOR, &id).await.unwrap().1;
         let results: Vec<_> = attempts.iter().map(|attempt| attempt.result).collect();
         assert_eq!(results, [AttemptResult::Lost, AttemptResult::Done]);
+    }
+);
+
+contract!(
+    what_an_ended_process_of_this_node_had_claimed_is_due_at_once,
+    |world| {
+        let id = owe(&world.store).await;
+        claim_one(&world.store).await;
+        world.reopen().await.unwrap();
+
+        let taken = world.store.take_back_jobs(JobKind::Mail).await.unwrap();
+        let again = claim_one(&world.store).await;
+        let nothing = {
+            let mut settings = world.settings();
+            settings.node.predecessor = Predecessor::Unknown;
+            world.store.close().await;
+            world.store = Store::open(settings).await.unwrap();
+            world.store.take_back_jobs(JobKind::Mail).await.unwrap()
+        };
+
+        assert_eq!((taken, again.id, again.attempt), (1, id, 2));
+        assert_eq!(nothing, 0, "it may still be running");
     }
 );
 
