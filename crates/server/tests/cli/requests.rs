@@ -5,7 +5,7 @@ use std::fs;
 use crate::{run::Run, server::Server};
 
 /// Command, method, path with query, body; `""` stands for no body.
-const REQUESTS: [(&str, &str, &str, &str); 33] = [
+const REQUESTS: [(&str, &str, &str, &str); 39] = [
     (
         "org list --limit 5 --after c",
         "GET",
