@@ -211,6 +211,23 @@ fn base(field: &str) -> &str {
     field.split(['.', '[']).next().unwrap_or(field)
 }
 
+/// The name of a field as people read it: `callback_url` as `Callback URL`.
+pub(crate) fn word_of(field: &str) -> String {
+    let words = field.split('_').enumerate().map(|(at, word)| match word {
+        "url" => "URL".to_owned(),
+        "id" => "ID".to_owned(),
+        "api" => "API".to_owned(),
+        "apis" => "APIs".to_owned(),
+        word if at == 0 => {
+            let mut letters = word.chars();
+            let first = letters.next().into_iter().flat_map(char::to_uppercase);
+            first.chain(letters).collect()
+        }
+        word => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,6 +280,14 @@ mod tests {
         assert_eq!(form.current("website"), None);
         assert_eq!(form.value("revision"), "4");
         assert_eq!(form.status(), StatusCode::PRECONDITION_FAILED);
+    }
+
+    #[test]
+    fn a_field_has_a_name_that_people_read() {
+        assert_eq!(word_of("callback_url"), "Callback URL");
+        assert_eq!(word_of("apis"), "APIs");
+        assert_eq!(word_of("full_name"), "Full name");
+        assert_eq!(word_of(""), "");
     }
 
     #[test]

@@ -66,7 +66,7 @@ async fn an_app_is_registered_as_the_tutorial_says_and_its_secret_is_shown_once(
         let encoded = name.replace('_', "%5F");
         assert!(file.contains(&format!("{encoded}%3D")), "{name} in {file}");
     }
-    assert!(page.has("download=\".env\""));
+    assert!(page.has("download=\"app.env\""));
 
     let again = ada.get(&path).await.expect(200);
     assert_eq!(secret_on(&again), None);

@@ -201,7 +201,8 @@ fn once(site: &Site, app: &App, secret: &Secret) -> Once {
             ("API Key", "client_id", app.api_key.clone()),
             ("API Secret", "client_secret", secret.expose().to_owned()),
         ],
-        file: ".env".to_owned(),
+        // Browsers take the dot from the front of a name, so this one has a word before it.
+        file: "app.env".to_owned(),
         env: values
             .iter()
             .map(|(name, value)| format!("{name}={value}\n"))
