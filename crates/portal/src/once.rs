@@ -95,7 +95,13 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_us(1_800_000_000_000_000);
 
     fn sealed() -> String {
-        seal("pcx_ada", "app-1", &Secret::from_text("pcs_secret".to_owned()), NOW).unwrap()
+        seal(
+            "pcx_ada",
+            "app-1",
+            &Secret::from_text("pcs_secret".to_owned()),
+            NOW,
+        )
+        .unwrap()
     }
 
     #[test]

@@ -9,11 +9,7 @@ use portcullis_registry::{
     wire::{App, SelectedApi},
 };
 
-use crate::{
-    failure::Failure,
-    form::Choice,
-    page::Page,
-};
+use crate::{failure::Failure, form::Choice, page::Page};
 
 pub(crate) mod activate;
 pub(crate) mod calls;
@@ -123,7 +119,10 @@ fn organizations(page: &Page, action: Action) -> Result<Vec<Choice>, Failure> {
         && !choices.iter().any(|choice| choice.value == chosen.as_str())
         && let Some(session) = page.session()
     {
-        choices.push(Choice::new(chosen.to_string(), session.organization_name.clone()));
+        choices.push(Choice::new(
+            chosen.to_string(),
+            session.organization_name.clone(),
+        ));
     }
     Ok(choices)
 }

@@ -18,19 +18,27 @@ fn secret_on(page: &Seen) -> Option<String> {
 }
 
 async fn apps(world: &World) -> Vec<App> {
-    let apps = market::management(world).get::<Listed<App>>("/v1/apps", &[]).await;
+    let apps = market::management(world)
+        .get::<Listed<App>>("/v1/apps", &[])
+        .await;
     apps.unwrap().value.items
 }
 
 async fn secrets(world: &World, app: &App) -> Vec<Secret> {
     let path = ("/v1/apps/{app_id}/secrets", [app.id.as_str()]);
-    let secrets = market::management(world).get::<Listed<Secret>>(path, &[]).await;
+    let secrets = market::management(world)
+        .get::<Listed<Secret>>(path, &[])
+        .await;
     secrets.unwrap().value.items
 }
 
 /// The steps of the second tutorial as they are written: this website, no callback.
 async fn register(browser: &Browser<'_>, changes: &[(&str, &str)]) -> Seen {
-    let fields = [("name", "My App"), ("website", "https://example.com"), ("callback_url", "")];
+    let fields = [
+        ("name", "My App"),
+        ("website", "https://example.com"),
+        ("callback_url", ""),
+    ];
     let mut all: Vec<(&str, &str)> = fields
         .into_iter()
         .filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name))
@@ -61,8 +69,21 @@ async fn an_app_is_registered_as_the_tutorial_says_and_its_secret_is_shown_once(
     let app = apps(&world).await.remove(0);
     assert_eq!(app.website, "https://example.com");
     assert_eq!((app.callback_url.as_str(), app.apis.len()), ("", 1));
-    let file = page.html.split("href=\"data:").nth(1).unwrap().split('"').next().unwrap();
-    for name in ["API_KEY", "API_SECRET", "AUTH_URL", "API_URL", "TEST_SUBSCRIPTION_ID"] {
+    let file = page
+        .html
+        .split("href=\"data:")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    for name in [
+        "API_KEY",
+        "API_SECRET",
+        "AUTH_URL",
+        "API_URL",
+        "TEST_SUBSCRIPTION_ID",
+    ] {
         let encoded = name.replace('_', "%5F");
         assert!(file.contains(&format!("{encoded}%3D")), "{name} in {file}");
     }
@@ -83,9 +104,13 @@ async fn a_form_that_is_sent_twice_registers_one_app() {
     let ada = world.member(&own, MemberRole::Owner).await;
     let form = ada.get("/apps/new").await.expect(200);
 
-    let first = ada.send_form(&form, "/apps/new", &[("name", "Twice")]).await;
+    let first = ada
+        .send_form(&form, "/apps/new", &[("name", "Twice")])
+        .await;
     let first_path = first.location().to_owned();
-    let second = ada.send_form(&form, "/apps/new", &[("name", "Twice")]).await;
+    let second = ada
+        .send_form(&form, "/apps/new", &[("name", "Twice")])
+        .await;
 
     assert_eq!(second.location(), first_path);
     assert_eq!(apps(&world).await.len(), 1);
@@ -109,7 +134,9 @@ async fn what_is_wrong_stands_beside_its_field_and_nothing_is_lost() {
         ("website", "javascript:alert(1)"),
         ("callback_url", "http://example.com/back"),
     ] {
-        let page = register(&ada, &[(field, value), ("description", "Kept <b>")]).await.expect(422);
+        let page = register(&ada, &[(field, value), ("description", "Kept <b>")])
+            .await
+            .expect(422);
         assert!(!page.wrong(field).is_empty(), "{field} {value}");
         assert!(page.has("Kept &#60;b&#62;") || page.has("Kept &lt;b&gt;"));
     }
@@ -119,7 +146,10 @@ async fn what_is_wrong_stands_beside_its_field_and_nothing_is_lost() {
 #[tokio::test]
 async fn the_list_finds_apps_and_teaches_who_has_none() {
     let world = World::new().await;
-    let (own, other) = (world.organization("Solutions").await, world.organization("Other").await);
+    let (own, other) = (
+        world.organization("Solutions").await,
+        world.organization("Other").await,
+    );
     let ada = world.member(&own, MemberRole::AppDeveloper).await;
     let empty = ada.get("/apps").await.expect(200);
     assert!(empty.has("Register your first app") && empty.has("portcullis app create"));
@@ -132,14 +162,20 @@ async fn the_list_finds_apps_and_teaches_who_has_none() {
     assert!(page.has("Fleet") && page.has("Service") && !page.has("Foreign"));
     assert!(page.has(&fleet.api_key) && page.has("Register a New App"));
     let fleet_at = page.html.find(">Fleet<").unwrap();
-    assert!(page.html.find(">Service<").unwrap() < fleet_at, "newest first");
+    assert!(
+        page.html.find(">Service<").unwrap() < fleet_at,
+        "newest first"
+    );
     let found = ada.get("/apps?q=flee").await.expect(200);
     assert!(found.has("Fleet") && !found.has(">Service<"));
     let by_key = ada.get(&format!("/apps?q={}", fleet.api_key)).await;
     assert!(by_key.has("Fleet") && !by_key.has(">Service<"));
     let none = ada.get("/apps?q=nothing&state=disabled").await.expect(200);
     assert!(none.has("No app matches") && none.has("value=\"nothing\""));
-    assert_eq!(ada.get("/apps?state=unheard").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        ada.get("/apps?state=unheard").await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
 }
 
 #[tokio::test]
@@ -180,30 +216,67 @@ async fn roles_see_what_they_may_do() {
         // The form of somebody who may, sent by somebody who may not.
         let page = member.get(&path).await;
         let token = page.form("/logout");
-        for act in ["secrets", "enable", "disable", "revoke-tokens", "delete", "rotate", "edit"] {
+        for act in [
+            "secrets",
+            "enable",
+            "disable",
+            "revoke-tokens",
+            "delete",
+            "rotate",
+            "edit",
+        ] {
             let origin = [("sec-fetch-site", "same-origin"), ("origin", PUBLIC_URL)];
-            let sent = member.post_as_is(&format!("{path}/{act}"), &token, &origin).await;
+            let sent = member
+                .post_as_is(&format!("{path}/{act}"), &token, &origin)
+                .await;
             assert_eq!(sent.status, StatusCode::FORBIDDEN, "{act}");
         }
     }
     let now = apps(&world).await.remove(0);
-    assert_eq!((now.state.as_str(), now.revision), ("enabled", app.revision));
+    assert_eq!(
+        (now.state.as_str(), now.revision),
+        ("enabled", app.revision)
+    );
     assert_eq!(secrets(&world, &app).await.len(), 1);
 }
 
 #[tokio::test]
 async fn apps_of_others_are_not_there() {
     let world = World::new().await;
-    let (own, other) = (world.organization("Solutions").await, world.organization("Other").await);
+    let (own, other) = (
+        world.organization("Solutions").await,
+        world.organization("Other").await,
+    );
     let foreign = market::app(&world, &other, ("Foreign", &[])).await;
     let ada = world.member(&own, MemberRole::Owner).await;
     let token = ada.get("/apps").await.form("/logout");
 
-    for page in ["", "/calls", "/edit", "/rotate", "/disable", "/delete", "/revoke-tokens", "/activate"] {
-        let seen = ada.get(&format!("/apps/{}{page}", foreign.id)).await.expect(404);
+    for page in [
+        "",
+        "/calls",
+        "/edit",
+        "/rotate",
+        "/disable",
+        "/delete",
+        "/revoke-tokens",
+        "/activate",
+    ] {
+        let seen = ada
+            .get(&format!("/apps/{}{page}", foreign.id))
+            .await
+            .expect(404);
         assert!(!seen.has("Foreign") && !seen.has(&foreign.api_key));
     }
-    for act in ["secrets", "rotate", "edit", "enable", "disable", "delete", "revoke-tokens", "activate"] {
+    for act in [
+        "secrets",
+        "rotate",
+        "edit",
+        "enable",
+        "disable",
+        "delete",
+        "revoke-tokens",
+        "activate",
+    ] {
         let path = format!("/apps/{}/{act}", foreign.id);
         let origin = [("sec-fetch-site", "same-origin")];
         ada.post_as_is(&path, &token, &origin).await.expect(404);
@@ -234,13 +307,23 @@ async fn rotation_leaves_the_old_secret_for_a_while() {
     // The same form again makes no third.
     ada.send_form(&form, &page, &[("overlap", "1h")]).await;
     assert_eq!(secrets(&world, &app).await.len(), 2);
-    assert!(ada.get(&path).await.has("This form made a new secret already"));
+    assert!(
+        ada.get(&path)
+            .await
+            .has("This form made a new secret already")
+    );
     // Two are live: a third needs the older one to go.
-    let refused = ada.submit(&page, &page, &[("overlap", "7d")]).await.expect(409);
+    let refused = ada
+        .submit(&page, &page, &[("overlap", "7d")])
+        .await
+        .expect(409);
     assert!(refused.has("Two secrets are live already"));
     let replaced = [("overlap", "7d"), ("replace_oldest", "yes")];
     assert_eq!(ada.submit(&page, &page, &replaced).await.location(), path);
-    let unknown = ada.submit(&page, &page, &[("overlap", "2h")]).await.expect(422);
+    let unknown = ada
+        .submit(&page, &page, &[("overlap", "2h")])
+        .await
+        .expect(422);
     assert!(!unknown.wrong("overlap").is_empty());
 }
 
@@ -255,7 +338,10 @@ async fn a_secret_is_added_beside_the_first_and_ended() {
     ada.submit(&path, &format!("{path}/secrets"), &[]).await;
     let page = ada.get(&path).await;
     assert!(secret_on(&page).is_some());
-    assert!(!page.has(&format!("action=\"{path}/secrets\"")), "two are the most");
+    assert!(
+        !page.has(&format!("action=\"{path}/secrets\"")),
+        "two are the most"
+    );
 
     let first = secrets(&world, &app).await.remove(0);
     let expire = format!("{path}/secrets/{}/expire", first.id);
@@ -279,12 +365,18 @@ async fn of_two_edits_the_second_is_told() {
     let own = world.organization("Solutions").await;
     let app = market::app(&world, &own, ("Fleet", &[])).await;
     let ada = world.member(&own, MemberRole::AppDeveloper).await;
-    let (path, edit) = (format!("/apps/{}", app.id), format!("/apps/{}/edit", app.id));
+    let (path, edit) = (
+        format!("/apps/{}", app.id),
+        format!("/apps/{}/edit", app.id),
+    );
     let form = ada.get(&edit).await.expect(200);
 
     let first = ada.send_form(&form, &edit, &[("name", "Fleet One")]).await;
     assert_eq!(first.location(), path);
-    let second = ada.send_form(&form, &edit, &[("name", "Fleet Two")]).await.expect(412);
+    let second = ada
+        .send_form(&form, &edit, &[("name", "Fleet Two")])
+        .await
+        .expect(412);
 
     assert!(second.has("Somebody changed this in the meantime"));
     assert!(second.has("value=\"Fleet Two\"") && second.has("<strong>Fleet One</strong>"));
@@ -296,7 +388,10 @@ async fn of_two_edits_the_second_is_told() {
 #[tokio::test]
 async fn apis_are_chosen_under_the_rules() {
     let world = World::new().await;
-    let (own, provider) = (world.organization("Solutions").await, world.organization("Provider").await);
+    let (own, provider) = (
+        world.organization("Solutions").await,
+        world.organization("Provider").await,
+    );
     let vehicles = market::api(&world, &provider, "Vehicles").await;
     let parts = market::api(&world, &provider, "Parts").await;
     let app = market::app(&world, &own, ("Fleet", &[&vehicles])).await;
@@ -307,7 +402,11 @@ async fn apis_are_chosen_under_the_rules() {
     ada.submit(&edit, &edit, &both).await.location();
     assert_eq!(apps(&world).await[0].apis.len(), 2);
     let form = ada.get(&edit).await;
-    let none: Vec<_> = form.form(&edit).into_iter().filter(|(name, _)| name != "apis").collect();
+    let none: Vec<_> = form
+        .form(&edit)
+        .into_iter()
+        .filter(|(name, _)| name != "apis")
+        .collect();
     let origin = [("origin", PUBLIC_URL)];
     let refused = ada.post_as_is(&edit, &none, &origin).await.expect(409);
     assert!(refused.has("role=\"alert\""), "never the last");
@@ -328,21 +427,36 @@ async fn an_app_is_stopped_and_let_go_on() {
     let path = format!("/apps/{}", app.id);
     let act = |name: &str| format!("{path}/{name}");
 
-    assert!(ada.get(&act("disable")).await.has("0 calls in the last 24 hours"));
-    ada.submit(&act("disable"), &act("disable"), &[]).await.location();
+    assert!(
+        ada.get(&act("disable"))
+            .await
+            .has("0 calls in the last 24 hours")
+    );
+    ada.submit(&act("disable"), &act("disable"), &[])
+        .await
+        .location();
     let page = ada.get(&path).await;
     assert!(page.has("The app is disabled. In effect on 1 of 1 node."));
     assert!(page.has("Enable app") && !page.has("Disable app"));
     ada.submit(&path, &act("enable"), &[]).await.location();
     assert!(ada.get(&path).await.has("The app is enabled."));
-    ada.submit(&act("revoke-tokens"), &act("revoke-tokens"), &[]).await.location();
-    assert!(ada.get(&path).await.has("Every token issued so far is refused."));
+    ada.submit(&act("revoke-tokens"), &act("revoke-tokens"), &[])
+        .await
+        .location();
+    assert!(
+        ada.get(&path)
+            .await
+            .has("Every token issued so far is refused.")
+    );
 }
 
 #[tokio::test]
 async fn an_app_is_deleted_once_no_customer_uses_it() {
     let world = World::new().await;
-    let (own, provider) = (world.organization("Solutions").await, world.organization("Provider").await);
+    let (own, provider) = (
+        world.organization("Solutions").await,
+        world.organization("Provider").await,
+    );
     let api = market::api(&world, &provider, "Vehicles").await;
     let app = market::app(&world, &own, ("Fleet", &[&api])).await;
     let subscription = market::activated(&world, &app, &provider).await;
@@ -350,12 +464,25 @@ async fn an_app_is_deleted_once_no_customer_uses_it() {
     let delete = format!("/apps/{}/delete", app.id);
 
     let asked = ada.get(&delete).await.expect(200);
-    assert!(asked.has("1 subscription of customers must end first") && !asked.has("Delete app</button>"));
+    assert!(
+        asked.has("1 subscription of customers must end first")
+            && !asked.has("Delete app</button>")
+    );
     let end = format!("/subscriptions/{}/end", subscription.id);
-    ada.submit(&end, &end, &[("confirm", "Fleet")]).await.location();
-    let refused = ada.submit(&delete, &delete, &[("confirm", "Flee")]).await.expect(422);
+    ada.submit(&end, &end, &[("confirm", "Fleet")])
+        .await
+        .location();
+    let refused = ada
+        .submit(&delete, &delete, &[("confirm", "Flee")])
+        .await
+        .expect(422);
     assert!(!refused.wrong("confirm").is_empty());
-    assert_eq!(ada.submit(&delete, &delete, &[("confirm", "Fleet")]).await.location(), "/apps");
+    assert_eq!(
+        ada.submit(&delete, &delete, &[("confirm", "Fleet")])
+            .await
+            .location(),
+        "/apps"
+    );
 
     assert!(ada.get("/apps").await.has("Fleet is deleted."));
     let page = ada.get(&format!("/apps/{}", app.id)).await.expect(200);
@@ -367,7 +494,10 @@ async fn an_app_is_deleted_once_no_customer_uses_it() {
 #[tokio::test]
 async fn snippets_hold_the_values_of_the_app_and_a_path_that_can_be_called() {
     let world = World::new().await;
-    let (own, provider) = (world.organization("Solutions").await, world.organization("Provider").await);
+    let (own, provider) = (
+        world.organization("Solutions").await,
+        world.organization("Provider").await,
+    );
     let api = market::api(&world, &provider, "Vehicles").await;
     let app = market::app(&world, &own, ("Fleet", &[&api])).await;
     let bare = market::app(&world, &own, ("Bare", &[])).await;
@@ -384,7 +514,11 @@ async fn snippets_hold_the_values_of_the_app_and_a_path_that_can_be_called() {
     assert!(text.contains("$API_SECRET"));
     let subscription = market::activated(&world, &app, &provider).await;
     let page = ada.get(&format!("/apps/{}", app.id)).await;
-    let value = page.html.split("<option value=\"").find(|one| one.contains("for Provider")).unwrap();
+    let value = page
+        .html
+        .split("<option value=\"")
+        .find(|one| one.contains("for Provider"))
+        .unwrap();
     let value = value.split('"').next().unwrap();
     let real = ada.get(&format!("/apps/{}?call={value}", app.id)).await;
     let text = unescaped(&real.html);
@@ -407,7 +541,10 @@ async fn the_box_of_calls_is_a_part_that_is_fetched_again() {
     let whole = ada.get(&path).await;
     assert_eq!(whole.location(), format!("/apps/{}#calls", app.id));
     let request = http::Request::get(&path).header("hx-request", "true");
-    let part = ada.send(request.body(axum::body::Body::empty()).unwrap()).await.expect(200);
+    let part = ada
+        .send(request.body(axum::body::Body::empty()).unwrap())
+        .await
+        .expect(200);
 
     assert!(part.has("Waiting for your first call") && !part.has("<html"));
     let page = ada.get(&format!("/apps/{}", app.id)).await;

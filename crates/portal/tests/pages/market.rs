@@ -53,7 +53,9 @@ pub(crate) async fn app(
 ) -> App {
     world.clock.advance(std::time::Duration::from_secs(1));
     let input = json!({ "organization_id": owner, "name": name, "apis": apis });
-    let made = management(world).post::<CreatedApp>("/v1/apps", &input).await;
+    let made = management(world)
+        .post::<CreatedApp>("/v1/apps", &input)
+        .await;
     made.unwrap().value.app
 }
 

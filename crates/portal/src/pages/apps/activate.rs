@@ -75,7 +75,9 @@ pub(crate) async fn submit(page: Page, Path(app_id): Path<String>, sent: Sent) -
     read(&api, &app_id).await?;
     let input = json!({ "organization_id": sent.get("organization_id") });
     let path = ("/v1/apps/{app_id}/subscriptions", [app_id.as_str()]);
-    let made = api.post_once::<Subscription>(path, sent.once(), &input).await;
+    let made = api
+        .post_once::<Subscription>(path, sent.once(), &input)
+        .await;
     match made {
         Ok(made) => {
             let path = subscriptions::path_of(&made.value.id);

@@ -65,10 +65,18 @@ struct List {
 
 /// `GET /apps`.
 pub(crate) async fn show(page: Page) -> Answer {
-    let (q, state, after) = (asked(&page, "q"), asked(&page, "state"), asked(&page, "after"));
+    let (q, state, after) = (
+        asked(&page, "q"),
+        asked(&page, "state"),
+        asked(&page, "after"),
+    );
     let organization = page.who()?.organization.clone();
     let of = organization.as_ref().map_or("", |id| id.as_str());
-    let states = if state.is_empty() { NOT_DELETED } else { &state };
+    let states = if state.is_empty() {
+        NOT_DELETED
+    } else {
+        &state
+    };
     let query = given(&[
         ("organization_id", of),
         ("q", &q),

@@ -68,7 +68,11 @@ fn choice(entry: &DirectoryEntry) -> Choice {
     let parts = [
         environments(instances.iter().map(|one| one.environment.as_str())),
         words.join(", "),
-        if api.visibility == "private" { "Private".to_owned() } else { String::new() },
+        if api.visibility == "private" {
+            "Private".to_owned()
+        } else {
+            String::new()
+        },
     ];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let detail = if instances.is_empty() {

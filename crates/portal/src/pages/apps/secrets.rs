@@ -113,9 +113,11 @@ async fn show_rotation(page: &Page, app_id: &str, form: Form) -> Answer {
             .crumb(&app.name, path_of(&app.id)),
         live: secrets.into_iter().filter(|line| line.is_live).collect(),
         overlaps: vec![
-            Choice::new("0s", "Now").detailed("The old secret ends at once. For a secret that somebody else may know."),
+            Choice::new("0s", "Now")
+                .detailed("The old secret ends at once. For a secret that somebody else may know."),
             Choice::new("1h", "1 hour"),
-            Choice::new("24h", "24 hours").detailed("Both secrets work until tomorrow: time to deploy the new one."),
+            Choice::new("24h", "24 hours")
+                .detailed("Both secrets work until tomorrow: time to deploy the new one."),
             Choice::new("7d", "7 days"),
             Choice::new("30d", "30 days"),
         ],
@@ -133,13 +135,16 @@ pub(crate) async fn rotate(page: Page, Path(app_id): Path<String>, sent: Sent) -
     });
     let path = ("/v1/apps/{app_id}/secrets/rotate", [app_id.as_str()]);
     let api = page.api()?;
-    let rotated = api.post_once::<RotatedSecret>(path, sent.once(), &input).await;
+    let rotated = api
+        .post_once::<RotatedSecret>(path, sent.once(), &input)
+        .await;
     let rotated = match rotated {
         Ok(rotated) => rotated,
         Err(error) => return show_rotation(&page, &app_id, sent.refused(error)?).await,
     };
     let Some(secret) = &rotated.value.secret else {
-        let text = "This form made a new secret already, once. If you did not see it, rotate again.";
+        let text =
+            "This form made a new secret already, once. If you did not see it, rotate again.";
         return Ok(page.go_saying(&path_of(&app_id), &Flash::warning(text)));
     };
     let text = format!("The API Secret was rotated. {}", effect_line(&rotated));
@@ -161,17 +166,26 @@ async fn show_expire(page: &Page, (app_id, secret_id): (&str, &str), form: Form)
     let secrets = read(page, &api, app_id).await?;
     let secret = secrets.iter().find(|line| line.id == secret_id);
     let secret = secret.ok_or(Failure::NotFound)?;
-    let others = secrets.iter().filter(|line| line.is_live && line.id != secret.id);
+    let others = secrets
+        .iter()
+        .filter(|line| line.is_live && line.id != secret.id);
     let mut consequences = vec![blast_radius(&api, &app).await?, used(secret)];
     consequences.push(match others.count() {
-        0 => "It is the only secret: the app gets no further token until you add another.".to_owned(),
+        0 => {
+            "It is the only secret: the app gets no further token until you add another.".to_owned()
+        }
         _ => "The other secret goes on.".to_owned(),
     });
     let path = path_of(&app.id);
     let title = format!("Expire the secret {} now?", secret.hint);
-    let obstacle = if secret.is_live { "" } else { "This secret has ended already." };
+    let obstacle = if secret.is_live {
+        ""
+    } else {
+        "This secret has ended already."
+    };
     let choices = vec![
-        Choice::new("no", "It is no longer needed").detailed("Tokens already issued go on until they end."),
+        Choice::new("no", "It is no longer needed")
+            .detailed("Tokens already issued go on until they end."),
         Choice::new("yes", "Somebody else may know it")
             .detailed("Ends every token issued to the app so far as well."),
     ];
@@ -186,7 +200,11 @@ async fn show_expire(page: &Page, (app_id, secret_id): (&str, &str), form: Form)
         title,
         consequences,
         obstacle: obstacle.to_owned(),
-        question: Some(Question { name: "compromised", text: "Why?", choices }),
+        question: Some(Question {
+            name: "compromised",
+            text: "Why?",
+            choices,
+        }),
         word: app.name,
         verb: "Expire now",
         is_danger: true,
@@ -198,7 +216,10 @@ async fn show_expire(page: &Page, (app_id, secret_id): (&str, &str), form: Form)
 fn used(secret: &Line) -> String {
     match (&secret.last_used_at, &secret.last_used_from) {
         (Some(at), Some(from)) => {
-            format!("It last got a token on {} from {from}.", crate::view::absolute(at))
+            format!(
+                "It last got a token on {} from {from}.",
+                crate::view::absolute(at)
+            )
         }
         (Some(at), None) => format!("It last got a token on {}.", crate::view::absolute(at)),
         (None, _) => "It was never used.".to_owned(),
@@ -217,7 +238,10 @@ pub(crate) async fn expire(
     }
     let is_compromised = sent.get("compromised") == "yes";
     let input = json!({ "compromised": is_compromised });
-    let path = ("/v1/apps/{app_id}/secrets/{secret_id}/expire", [app_id.as_str(), secret_id.as_str()]);
+    let path = (
+        "/v1/apps/{app_id}/secrets/{secret_id}/expire",
+        [app_id.as_str(), secret_id.as_str()],
+    );
     match page.api()?.post::<Secret>(path, &input).await {
         Ok(done) => {
             let text = if is_compromised {

@@ -105,9 +105,7 @@ pub(crate) async fn show(page: Page, Path(app_id): Path<String>, headers: Header
     let site = page.portal().site();
     let secret = page.secret_once(&headers, &app.id);
     let template = Show {
-        shell: page
-            .shell(Section::Apps, &app.name)
-            .crumb("Apps", "/apps"),
+        shell: page.shell(Section::Apps, &app.name).crumb("Apps", "/apps"),
         path: path_of(&app.id),
         owner: app
             .summary
@@ -128,14 +126,19 @@ pub(crate) async fn show(page: Page, Path(app_id): Path<String>, headers: Header
         apis: apis.iter().map(|one| api_line(site, one)).collect(),
         subscriptions: subscriptions.into_iter().map(subscription_line).collect(),
         has_more_subscriptions,
-        may_manage: app.state != "deleted" && may_in(&page, Action::ManageApps, &app.organization_id),
+        may_manage: app.state != "deleted"
+            && may_in(&page, Action::ManageApps, &app.organization_id),
         may_activate: app.state == "enabled"
             && !apis.is_empty()
             && !super::organizations(&page, Action::ManageSubscriptions)?.is_empty(),
         app,
     };
     let response = page.show(&template)?;
-    Ok(if secret.is_some() { page.without_secret(response) } else { response })
+    Ok(if secret.is_some() {
+        page.without_secret(response)
+    } else {
+        response
+    })
 }
 
 /// The newest subscriptions of the app, and whether there are more.
@@ -148,7 +151,9 @@ async fn subscriptions(api: &Management, app: &App) -> Result<(Vec<Subscription>
         ("include", "summary"),
         ("limit", &limit),
     ];
-    let listed = api.get::<Listed<Subscription>>("/v1/subscriptions", &query).await?;
+    let listed = api
+        .get::<Listed<Subscription>>("/v1/subscriptions", &query)
+        .await?;
     Ok((listed.value.items, listed.value.next.is_some()))
 }
 
@@ -204,9 +209,8 @@ fn once(site: &Site, app: &App, secret: &Secret) -> Once {
         // Browsers take the dot from the front of a name, so this one has a word before it.
         file: "app.env".to_owned(),
         env: values
-            .iter()
             .map(|(name, value)| format!("{name}={value}\n"))
-            .collect(),
+            .concat(),
     }
 }
 
@@ -230,9 +234,15 @@ fn targets(app: &App, apis: &[SelectedApi], subscriptions: &[Subscription]) -> V
                 subscription_id: subscription_id.to_owned(),
             };
             match instance.environment.as_str() {
-                "test" => targets.push((0, target(&app.test_subscription_id, "Test, your test subscription"))),
+                "test" => targets.push((
+                    0,
+                    target(&app.test_subscription_id, "Test, your test subscription"),
+                )),
                 "production" => targets.extend(living.iter().map(|one| {
-                    let name = one.summary.as_ref().map_or("a customer", |s| &s.organization_name);
+                    let name = one
+                        .summary
+                        .as_ref()
+                        .map_or("a customer", |s| &s.organization_name);
                     (1, target(&one.id, &format!("Production, for {name}")))
                 })),
                 _ => {}
@@ -246,8 +256,12 @@ fn targets(app: &App, apis: &[SelectedApi], subscriptions: &[Subscription]) -> V
 fn no_call(app: &App, target: Option<&Target>) -> &'static str {
     match target {
         Some(_) => "",
-        None if app.apis.is_empty() => "The app selects no API yet, so these end with the token. Edit the app to select one.",
-        None => "No API of this app is published in Test, and no customer has activated the app, so these end with the token.",
+        None if app.apis.is_empty() => {
+            "The app selects no API yet, so these end with the token. Edit the app to select one."
+        }
+        None => {
+            "No API of this app is published in Test, and no customer has activated the app, so these end with the token."
+        }
     }
 }
 

@@ -335,17 +335,31 @@ mod tests {
 
     #[test]
     fn an_app_that_can_call_nothing_gets_the_first_step() {
-        let none = Values { call: None, ..values("/") };
+        let none = Values {
+            call: None,
+            ..values("/")
+        };
 
         for snippet in all(&none) {
             assert!(snippet.text.contains("/v1/token"), "{}", snippet.language);
-            assert!(!snippet.text.contains("Subscription-Id"), "{}", snippet.language);
+            assert!(
+                !snippet.text.contains("Subscription-Id"),
+                "{}",
+                snippet.language
+            );
         }
     }
 
     #[test]
     fn a_path_of_a_provider_means_nothing_in_a_shell() {
-        for path in ["/x\"; rm -rf ~; \"", "/$(id)", "/`id`", "/a\nb", "/a'b\\", "/{id}"] {
+        for path in [
+            "/x\"; rm -rf ~; \"",
+            "/$(id)",
+            "/`id`",
+            "/a\nb",
+            "/a'b\\",
+            "/{id}",
+        ] {
             let called = url("http://localhost:8081", path);
             let rest = called.strip_prefix("http://localhost:8081").unwrap();
             let harmless = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%".contains(&b);
