@@ -107,7 +107,7 @@ fn every_component_renders_and_escapes() {
     assert!(html.contains("<option value=\"b\" selected>"));
     assert!(html.contains("name=\"revision\" value=\"4\""));
     assert!(html.contains("Saved now: <strong>Theirs</strong>"));
-    assert!(html.contains("<a href=\"#f-apis\">There is no such API.</a>"));
+    assert!(html.contains("<a href=\"#f-apis\">APIs: There is no such API.</a>"));
     assert!(html.contains("href=\"/apps?state=enabled&amp;after=a%26b\""));
     assert!(html.contains("href=\"data:text/plain;charset=utf-8,API%5FKEY"));
 }

@@ -1,5 +1,7 @@
 //! Apps: registering, credentials, snippets, acts, and who may do what.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use portcullis_core::organization::MemberRole;
 use portcullis_registry::wire::{App, Listed, Secret};
@@ -293,6 +295,7 @@ async fn rotation_leaves_the_old_secret_for_a_while() {
     let path = format!("/apps/{}", app.id);
     let page = format!("{path}/rotate");
     let form = ada.get(&page).await.expect(200);
+    world.clock.advance(Duration::from_secs(1));
 
     let rotated = ada.send_form(&form, &page, &[("overlap", "1h")]).await;
 
@@ -334,6 +337,7 @@ async fn a_secret_is_added_beside_the_first_and_ended() {
     let app = market::app(&world, &own, ("Fleet", &[])).await;
     let ada = world.member(&own, MemberRole::AppDeveloper).await;
     let path = format!("/apps/{}", app.id);
+    world.clock.advance(Duration::from_secs(1));
 
     ada.submit(&path, &format!("{path}/secrets"), &[]).await;
     let page = ada.get(&path).await;
