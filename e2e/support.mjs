@@ -32,8 +32,10 @@ export function launch() {
   });
 }
 
-// Writes down what a page says and where it goes.
-export function watch(page) {
+// A page that writes down what it says and where it goes. `close` ends its context.
+export async function open(browser, url, { theme = "light", width = 1280 } = {}) {
+  const context = await browser.newContext({ colorScheme: theme, viewport: { width, height: 800 } });
+  const page = await context.newPage();
   const seen = { console: [], errors: [], requests: [], bodies: [] };
   page.on("console", (message) => seen.console.push(message.text()));
   page.on("pageerror", (error) => seen.errors.push(String(error)));
@@ -42,14 +44,6 @@ export function watch(page) {
     const body = await response.text().catch(() => "");
     seen.bodies.push(`${response.url()} ${JSON.stringify(response.headers())} ${body}`);
   });
-  return seen;
-}
-
-// A page that writes down what it says and where it goes. `close` ends its context.
-export async function open(browser, url, { theme = "light", width = 1280 } = {}) {
-  const context = await browser.newContext({ colorScheme: theme, viewport: { width, height: 800 } });
-  const page = await context.newPage();
-  const seen = watch(page);
   const response = await page.goto(url);
   assert.equal(response.status(), 200, `${url} answered ${response.status()}`);
   return { page, seen, close: () => context.close() };

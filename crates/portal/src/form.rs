@@ -84,6 +84,19 @@ impl Form {
         &self.once
     }
 
+    /// The same work with another value of a field.
+    pub(crate) fn setting(mut self, name: &str, value: &str) -> Self {
+        self.values.retain(|(key, _)| key != name);
+        self.values.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Other work with the same values.
+    pub(crate) fn with_new_once(mut self) -> Self {
+        self.once = uuid::Uuid::new_v4().to_string();
+        self
+    }
+
     /// Notes what is wrong with a field.
     pub(crate) fn wrong(mut self, field: &str, detail: impl Into<String>) -> Self {
         self.errors.push(FieldError {

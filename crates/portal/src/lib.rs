@@ -56,11 +56,13 @@ mod form;
 mod gallery;
 mod gate;
 mod layout;
+mod markdown;
 mod once;
 mod page;
 mod pages;
 /// Every page and what it takes to open it.
 pub mod routes;
+mod secrets_panel;
 mod sent;
 mod view;
 

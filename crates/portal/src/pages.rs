@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
+pub(crate) mod apis;
 pub(crate) mod apps;
 pub(crate) mod audit;
 pub(crate) mod confirmation;

@@ -18,7 +18,7 @@ use crate::pages::{
 };
 use crate::{
     PortalState, assets,
-    pages::{apps, errors, front, prove, session, sign_in, subscriptions, theme, welcome},
+    pages::{apis, apps, errors, front, prove, session, sign_in, subscriptions, theme, welcome},
 };
 
 /// Who may open a page.
@@ -120,6 +120,38 @@ routes! {
     POST "/subscriptions/{subscription_id}/end", SignedIn => subscriptions::acts::end;
 
     // APIs.
+    GET  "/apis", Member(Action::Read) => apis::directory::show;
+    GET  "/apis/new", Member(Action::ManageApis) => apis::new::form;
+    POST "/apis/new", Member(Action::ManageApis) => apis::new::submit;
+    GET  "/apis/{api_id}", SignedIn => apis::show::show;
+    GET  "/apis/{api_id}/reference", SignedIn => apis::reference::of_api;
+    GET  "/apis/{api_id}/edit", SignedIn => apis::edit::form;
+    POST "/apis/{api_id}/edit", SignedIn => apis::edit::submit;
+    GET  "/apis/{api_id}/make-public", SignedIn => apis::acts::ask_make_public;
+    POST "/apis/{api_id}/make-public", SignedIn => apis::acts::make_public;
+    GET  "/apis/{api_id}/make-private", SignedIn => apis::acts::ask_make_private;
+    POST "/apis/{api_id}/make-private", SignedIn => apis::acts::make_private;
+    POST "/apis/{api_id}/shares", SignedIn => apis::acts::share;
+    GET  "/apis/{api_id}/shares/{organization_id}", SignedIn => apis::acts::ask_unshare;
+    POST "/apis/{api_id}/shares/{organization_id}", SignedIn => apis::acts::unshare;
+    GET  "/apis/{api_id}/revoke-tokens", SignedIn => apis::acts::ask_revoke_tokens;
+    POST "/apis/{api_id}/revoke-tokens", SignedIn => apis::acts::revoke_tokens;
+    GET  "/apis/{api_id}/delete", SignedIn => apis::acts::ask_delete;
+    POST "/apis/{api_id}/delete", SignedIn => apis::acts::delete;
+    POST "/apis/{api_id}/secrets", SignedIn => apis::secrets::add;
+    GET  "/apis/{api_id}/secrets/{secret_id}/expire", SignedIn => apis::secrets::ask_expire;
+    POST "/apis/{api_id}/secrets/{secret_id}/expire", SignedIn => apis::secrets::expire;
+    GET  "/apis/{api_id}/rotate", SignedIn => apis::secrets::ask_rotate;
+    POST "/apis/{api_id}/rotate", SignedIn => apis::secrets::rotate;
+    GET  "/apis/{api_id}/instances/new", SignedIn => apis::instances::form;
+    POST "/apis/{api_id}/instances/new", SignedIn => apis::instances::submit;
+    GET  "/apis/{api_id}/instances/{instance_id}/edit", SignedIn => apis::instances::edit;
+    POST "/apis/{api_id}/instances/{instance_id}/edit", SignedIn => apis::instances::save;
+    POST "/apis/{api_id}/instances/{instance_id}/test", SignedIn => apis::target::test;
+    GET  "/apis/{api_id}/instances/{instance_id}/delete", SignedIn => apis::instances::ask_delete;
+    POST "/apis/{api_id}/instances/{instance_id}/delete", SignedIn => apis::instances::delete;
+    GET  "/apis/{api_id}/instances/{instance_id}/spec", SignedIn => apis::instances::spec;
+    GET  "/apis/{api_id}/instances/{instance_id}/reference", SignedIn => apis::reference::of_instance;
 
     // Account and organization.
     GET  "/account/sessions", SignedIn => sessions::list;

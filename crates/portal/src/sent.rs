@@ -2,14 +2,20 @@
 
 use axum::{
     body::{Body, to_bytes},
-    extract::{FromRequest, Multipart},
+    extract::{
+        DefaultBodyLimit, FromRequest, Multipart,
+        multipart::{Field, MultipartError},
+    },
 };
 use bytes::Bytes;
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, Request, StatusCode, header};
 use portcullis_registry::in_process::ManagementError;
 
 use crate::{csrf, failure::Failure, form::Form};
 
+/// How much of a form with files is read at all, in bytes. What is too large to be kept is read to its end and thrown
+/// away, so that the answer reaches the browser and can say so beside the field; up to here.
+const DRAINED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most fields of a form: the list of APIs of an app has hundreds.
 const FIELDS_MAX: usize = 2_000;
 
@@ -20,8 +26,10 @@ pub(crate) struct Upload {
     pub(crate) field: String,
     /// What the browser calls the file. Shown as text alone, never used as a path.
     pub(crate) file_name: String,
-    /// Its bytes.
+    /// Its bytes; none when it is cut.
     pub(crate) bytes: Bytes,
+    /// Whether it was larger than the form may be, and was thrown away.
+    pub(crate) is_cut: bool,
 }
 
 impl Upload {
@@ -53,20 +61,25 @@ impl Sent {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim().to_owned();
-        let bytes = to_bytes(body, bytes_max)
-            .await
-            .map_err(|_| Failure::TooLarge)?;
         let sent = match (kind.as_str(), content_type) {
-            _ if bytes.is_empty() => Self::default(),
-            ("application/x-www-form-urlencoded", _) => Self {
-                fields: pairs(&bytes)?,
-                uploads: Vec::new(),
-            },
-            ("multipart/form-data", Some(content_type)) => parts(content_type, bytes).await?,
-            _ => {
-                return Err(Failure::unreadable(
-                    "The form was sent in an unknown encoding.",
-                ));
+            ("multipart/form-data", Some(content_type)) => {
+                parts(content_type, body, bytes_max).await?
+            }
+            (kind, _) => {
+                let bytes = to_bytes(body, bytes_max).await;
+                let bytes = bytes.map_err(|_| Failure::TooLarge)?;
+                match kind {
+                    _ if bytes.is_empty() => Self::default(),
+                    "application/x-www-form-urlencoded" => Self {
+                        fields: pairs(&bytes)?,
+                        uploads: Vec::new(),
+                    },
+                    _ => {
+                        return Err(Failure::unreadable(
+                            "The form was sent in an unknown encoding.",
+                        ));
+                    }
+                }
             }
         };
         let texts = sent.fields.iter().flat_map(|(name, value)| [name, value]);
@@ -109,7 +122,7 @@ impl Sent {
     /// The file of a field; `None` when none was chosen.
     pub(crate) fn upload(&self, name: &str) -> Option<&Upload> {
         let upload = self.uploads.iter().find(|upload| upload.field == name);
-        upload.filter(|upload| !upload.bytes.is_empty())
+        upload.filter(|upload| upload.is_cut || !upload.bytes.is_empty())
     }
 
     /// The version that the form was made from: for `If-Match`.
@@ -192,37 +205,67 @@ fn decoded(text: &[u8]) -> Option<String> {
     Some(decoded.replace("\r\n", "\n"))
 }
 
-async fn parts(content_type: http::HeaderValue, bytes: Bytes) -> Result<Sent, Failure> {
-    let unreadable = |_| Failure::unreadable("The parts of the form cannot be told apart.");
-    let request = Request::post("/")
-        .header(header::CONTENT_TYPE, content_type)
-        .body(Body::from(bytes))
-        .map_err(|_| Failure::unreadable("The form has no readable Content-Type."))?;
-    let mut multipart = Multipart::from_request(request, &())
-        .await
-        .map_err(|_| Failure::unreadable("The form has no readable Content-Type."))?;
+/// The parts of a form with files, of which at most `bytes_max` are kept.
+async fn parts(
+    content_type: http::HeaderValue,
+    body: Body,
+    bytes_max: usize,
+) -> Result<Sent, Failure> {
+    let no_boundary = || Failure::unreadable("The form has no readable Content-Type.");
+    let request = Request::post("/").header(header::CONTENT_TYPE, content_type);
+    let mut request = request.body(body).map_err(|_| no_boundary())?;
+    DefaultBodyLimit::max(DRAINED_BYTES_MAX).apply(&mut request);
+    let multipart = Multipart::from_request(request, &()).await;
+    let mut multipart = multipart.map_err(|_| no_boundary())?;
     let mut sent = Sent::default();
+    let mut bytes_left = bytes_max;
     while let Some(part) = multipart.next_field().await.map_err(unreadable)? {
         let name = part.name().unwrap_or_default().to_owned();
         let file_name = part.file_name().map(str::to_owned);
-        let bytes = part.bytes().await.map_err(unreadable)?;
-        match file_name {
-            Some(file_name) => sent.uploads.push(Upload {
+        let bytes = kept(part, bytes_left).await?;
+        bytes_left -= bytes.as_ref().map_or(0, Vec::len);
+        match (file_name, bytes) {
+            (Some(file_name), bytes) => sent.uploads.push(Upload {
                 field: name,
                 file_name: file_name.chars().take(200).collect(),
-                bytes,
+                is_cut: bytes.is_none(),
+                bytes: bytes.unwrap_or_default().into(),
             }),
-            None => {
-                let text = String::from_utf8(bytes.to_vec())
+            (None, Some(bytes)) => {
+                let text = String::from_utf8(bytes)
                     .map_err(|_| Failure::unreadable("A field is not UTF-8."))?;
                 sent.fields.push((name, text.replace("\r\n", "\n")));
             }
+            (None, None) => return Err(Failure::TooLarge),
         }
         if sent.fields.len() + sent.uploads.len() > FIELDS_MAX {
             break;
         }
     }
     Ok(sent)
+}
+
+/// The bytes of a part, read to its end; `None` when they are more than are kept.
+async fn kept(mut part: Field<'_>, bytes_max: usize) -> Result<Option<Vec<u8>>, Failure> {
+    let mut bytes = Some(Vec::new());
+    while let Some(chunk) = part.chunk().await.map_err(unreadable)? {
+        bytes = bytes
+            .filter(|bytes: &Vec<u8>| bytes.len() + chunk.len() <= bytes_max)
+            .map(|mut bytes| {
+                bytes.extend_from_slice(&chunk);
+                bytes
+            });
+    }
+    Ok(bytes)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
+fn unreadable(error: MultipartError) -> Failure {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        Failure::TooLarge
+    } else {
+        Failure::unreadable("The parts of the form cannot be told apart.")
+    }
 }
 
 #[cfg(test)]
@@ -263,6 +306,26 @@ mod tests {
         assert_eq!(upload.text(), Some("openapi: 3.1.0"));
         assert_eq!(upload.file_name, "../a.yaml");
         assert_eq!(sent.upload("title"), None);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_too_large_is_thrown_away_and_the_fields_are_kept() {
+        let large = "x".repeat(5_000);
+        let body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"spec\"; filename=\"a.yaml\"\r\n\r\n{large}\r\n\
+             --b\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nSpec\r\n--b--\r\n"
+        );
+
+        let sent = read("multipart/form-data; boundary=b", &body)
+            .await
+            .unwrap();
+
+        assert_eq!(sent.get("title"), "Spec");
+        let upload = sent.upload("spec").unwrap();
+        assert!(upload.is_cut && upload.bytes.is_empty());
+        let field = body.replace("; filename=\"a.yaml\"", "");
+        let refused = read("multipart/form-data; boundary=b", &field).await;
+        assert!(matches!(refused, Err(Failure::TooLarge)));
     }
 
     #[tokio::test]

@@ -17,6 +17,13 @@ impl fmt::Display for Markup {
 
 impl HtmlSafe for Markup {}
 
+impl Markup {
+    /// HTML that was made here: the caller escaped everything variable in it.
+    pub(crate) fn made(html: String) -> Self {
+        Self(html)
+    }
+}
+
 /// Text that means only itself in HTML, in content and in quoted attributes.
 pub(crate) fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());

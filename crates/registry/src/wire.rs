@@ -29,6 +29,13 @@ pub use crate::{
     },
     params::Listed,
     problem::{FieldError, Problem},
-    spec::{Finding, Severity, reference::Reference},
     rules::instant_text,
+    spec::{
+        Finding, Severity,
+        reference::{
+            Reference, ReferenceBody, ReferenceExample, ReferenceMedia, ReferenceOperation,
+            ReferenceParameter, ReferenceProperty, ReferenceResponse, ReferenceSchema,
+            ReferenceSecurity, ReferenceServer, ReferenceTag,
+        },
+    },
 };

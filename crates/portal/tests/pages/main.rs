@@ -9,6 +9,7 @@
 
 mod account;
 mod admin;
+mod apis;
 mod apps;
 mod audit;
 mod design;

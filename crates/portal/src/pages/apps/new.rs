@@ -8,7 +8,7 @@ use portcullis_registry::{
 };
 use serde_json::json;
 
-use super::{environments, lifecycle_word, organizations, path_of};
+use super::{asked, environments, lifecycle_word, organizations, path_of};
 use crate::{
     done::effect_line,
     failure::Failure,
@@ -95,10 +95,11 @@ struct New {
     is_cut: bool,
 }
 
-/// `GET /apps/new`.
+/// `GET /apps/new`. With `?apis=` that API is ticked: "Build with this API" leads here.
 pub(crate) async fn form(page: Page) -> Answer {
     let organization = page.organization()?.to_string();
-    show(&page, Form::with([("organization_id", organization)])).await
+    let form = Form::with([("organization_id", organization), ("apis", asked(&page, "apis"))]);
+    show(&page, form).await
 }
 
 async fn show(page: &Page, form: Form) -> Answer {

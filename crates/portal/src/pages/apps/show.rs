@@ -9,17 +9,14 @@ use portcullis_registry::{
     wire::{App, CallsSummary, Listed, Reference, SelectedApi, Subscription},
 };
 
-use super::{
-    asked, calls, may_in, path_of, read,
-    secrets::{self, Line},
-    selected, snippets,
-};
+use super::{asked, calls, may_in, path_of, read, secrets, selected, snippets};
 use crate::{
     Site,
     failure::Failure,
     form::{Choice, Snippet},
     layout::{Section, Shell},
     page::{Answer, Page},
+    secrets_panel::Secrets,
     view,
 };
 
@@ -73,8 +70,7 @@ struct Show {
     path: String,
     owner: String,
     once: Option<Once>,
-    live: Vec<Line>,
-    ended: Vec<Line>,
+    secrets: Secrets,
     apis: Vec<ApiLine>,
     calls: CallsSummary,
     targets: Vec<Choice>,
@@ -94,8 +90,10 @@ pub(crate) async fn show(page: Page, Path(app_id): Path<String>, headers: Header
     let app = read(&api, &app_id).await?.value;
     let apis = selected(&api, &app.id).await?;
     let (subscriptions, has_more_subscriptions) = subscriptions(&api, &app).await?;
-    let all = secrets::read(&page, &api, &app.id).await?;
-    let (live, ended) = all.into_iter().partition(|line: &Line| line.is_live);
+    let may_manage =
+        app.state != "deleted" && may_in(&page, Action::ManageApps, &app.organization_id);
+    let mut secrets = secrets::holder(&app).secrets(&page, &api).await?;
+    secrets.may_manage = may_manage;
     let targets = targets(&app, &apis, &subscriptions);
     let wanted = asked(&page, "call");
     let target = targets
@@ -113,8 +111,7 @@ pub(crate) async fn show(page: Page, Path(app_id): Path<String>, headers: Header
             .map(|summary| summary.organization_name.clone())
             .unwrap_or_default(),
         once: secret.as_ref().map(|secret| once(site, &app, secret)),
-        live,
-        ended,
+        secrets,
         calls: calls::read(&api, &app.id).await?,
         target: target.map_or_else(String::new, |target| target.value.clone()),
         snippets: snippets_of(&api, (site, &app, target)).await?,
@@ -126,8 +123,7 @@ pub(crate) async fn show(page: Page, Path(app_id): Path<String>, headers: Header
         apis: apis.iter().map(|one| api_line(site, one)).collect(),
         subscriptions: subscriptions.into_iter().map(subscription_line).collect(),
         has_more_subscriptions,
-        may_manage: app.state != "deleted"
-            && may_in(&page, Action::ManageApps, &app.organization_id),
+        may_manage,
         may_activate: app.state == "enabled"
             && !apis.is_empty()
             && !super::organizations(&page, Action::ManageSubscriptions)?.is_empty(),
