@@ -32,10 +32,8 @@ export function launch() {
   });
 }
 
-// A page that writes down what it says and where it goes. `close` ends its context.
-export async function open(browser, url, { theme = "light", width = 1280 } = {}) {
-  const context = await browser.newContext({ colorScheme: theme, viewport: { width, height: 800 } });
-  const page = await context.newPage();
+// Writes down what a page says and where it goes.
+export function watch(page) {
   const seen = { console: [], errors: [], requests: [], bodies: [] };
   page.on("console", (message) => seen.console.push(message.text()));
   page.on("pageerror", (error) => seen.errors.push(String(error)));
@@ -44,6 +42,14 @@ export async function open(browser, url, { theme = "light", width = 1280 } = {})
     const body = await response.text().catch(() => "");
     seen.bodies.push(`${response.url()} ${JSON.stringify(response.headers())} ${body}`);
   });
+  return seen;
+}
+
+// A page that writes down what it says and where it goes. `close` ends its context.
+export async function open(browser, url, { theme = "light", width = 1280 } = {}) {
+  const context = await browser.newContext({ colorScheme: theme, viewport: { width, height: 800 } });
+  const page = await context.newPage();
+  const seen = watch(page);
   const response = await page.goto(url);
   assert.equal(response.status(), 200, `${url} answered ${response.status()}`);
   return { page, seen, close: () => context.close() };

@@ -33,7 +33,7 @@ use portcullis_core::{
 };
 use portcullis_listener::{Bound, PerCore};
 use portcullis_portal::Address;
-use portcullis_registry::password::Passwords;
+use portcullis_registry::{password::Passwords, people::setup_link};
 use portcullis_store::{SnapshotParts, Store, first_load};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use rustls_pki_types::CertificateDer;
@@ -41,7 +41,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::ServeArguments,
+    cli::{ServeArguments, say},
     clock::SystemClock,
     config::{self, Config, Role},
     recorder::{Drain, DrainSettings, Rings, SegmentSettings, StoreNote},
@@ -136,6 +136,9 @@ pub fn serve(arguments: &ServeArguments) -> Result<()> {
     let ports = bind_ports(&config, &roles, certificate.as_ref())?;
     let runtimes = Runtimes::start()?;
     let file = arguments.config.clone();
+    let public_url = roles
+        .contains(&Role::Registry)
+        .then(|| config.listeners.public_base().to_owned());
     let plan = Plan {
         config,
         roles,
@@ -148,12 +151,29 @@ pub fn serve(arguments: &ServeArguments) -> Result<()> {
         let mut signals = Signals::listen()?;
         let running = start(plan, &runtimes).await?;
         tracing::info!("ready");
+        if let Some(public_url) = public_url {
+            say_setup_link(&running.store, &public_url).await;
+        }
         while signals.next().await == Asked::Reload {
             running.reload(file.as_deref());
         }
         running.stop(signals).await;
         Ok(())
     })
+}
+
+/// Without an operator nobody can sign in, so each start prints a new way to become the first one. It goes to
+/// the terminal alone: the log may be kept and read by others.
+async fn say_setup_link(store: &Store, public_url: &str) {
+    match setup_link(store, public_url).await {
+        Ok(Some(link)) => say(&format!(
+            "Nobody operates this installation yet. Become its first operator within an hour:\nSet up: {link}"
+        )),
+        Ok(None) => {}
+        Err(error) => {
+            tracing::error!(%error, "the setup link cannot be made; the next start tries again");
+        }
+    }
 }
 
 fn bind_ports(
