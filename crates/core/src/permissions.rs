@@ -90,6 +90,8 @@ pub enum Reach {
     One(OrganizationId),
     /// Every organization's: operators.
     All,
+    /// No organization's: what belongs to the actor alone.
+    Oneself,
 }
 
 /// Proof that [`may`] allowed an action: who, what, and whose data.
@@ -164,6 +166,16 @@ pub fn may(
         Ok(authority(Reach::One(organization.clone())))
     } else {
         Err(Forbidden::Role)
+    }
+}
+
+/// What everybody may do to what is their own: account, sessions, tokens. It reaches no organization's data.
+#[must_use]
+pub fn oneself(actor: &Actor) -> Authority {
+    Authority {
+        actor: actor.clone(),
+        action: Action::Read,
+        reach: Reach::Oneself,
     }
 }
 

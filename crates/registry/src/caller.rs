@@ -14,7 +14,7 @@ use http::{HeaderMap, header};
 use portcullis_core::{
     ids::{ManagementTokenId, OrganizationId, UserId},
     organization::MemberRole,
-    permissions::{Action, Actor, Authority, may},
+    permissions::{Action, Actor, Authority, may, oneself},
     secret::{SecretDigest, SecretKind},
 };
 use portcullis_store::{ActContext, ActError, Store};
@@ -159,6 +159,21 @@ impl Caller {
         Ok(may(&self.actor, self.action()?, Some(organization))?)
     }
 
+    /// The authority to do what the route does to a member of an organization: for the caller's own membership,
+    /// being a member is enough.
+    pub(crate) fn member_authority(
+        &self,
+        organization: &OrganizationId,
+        user: &UserId,
+    ) -> Result<Authority, RegistryError> {
+        let Needs::OneselfOr(action) = self.needs else {
+            return Err(RegistryError::Internal("the route is not about a member"));
+        };
+        let is_own = self.user().is_ok_and(|own| own == user);
+        let action = if is_own { Action::Read } else { action };
+        Ok(may(&self.actor, action, Some(organization))?)
+    }
+
     /// The authority to do what the route does to the installation.
     pub(crate) fn installation_authority(&self) -> Result<Authority, RegistryError> {
         Ok(may(&self.actor, self.action()?, None)?)
@@ -166,9 +181,14 @@ impl Caller {
 
     /// The authority to manage what is one's own: for oneself, as a member of anything.
     pub(crate) fn own_authority(&self) -> Result<Authority, RegistryError> {
+        if self.actor.is_operator() {
+            return Ok(may(&self.actor, Action::Read, None)?);
+        }
         let organization = self.memberships().first().map(|(id, _)| id);
-        let organization = organization.filter(|_| !self.actor.is_operator());
-        Ok(may(&self.actor, Action::Read, organization)?)
+        match organization {
+            Some(organization) => Ok(may(&self.actor, Action::Read, Some(organization))?),
+            None => Ok(oneself(&self.actor)),
+        }
     }
 
     /// The authority to list: of one organization when it is named, of the only one a member belongs to, of

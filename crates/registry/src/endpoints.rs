@@ -11,10 +11,12 @@ pub(crate) mod audit;
 pub(crate) mod captured_mails;
 mod directory;
 pub(crate) mod instances;
+pub(crate) mod invitations;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod management_tokens;
 pub(crate) mod me;
+pub(crate) mod members;
 pub(crate) mod nodes;
 mod organizations;
 pub(crate) mod overview;
@@ -39,7 +41,7 @@ pub(crate) fn router() -> OpenApiRouter<RegistryState> {
         .layer(DefaultBodyLimit::max(SPEC_BODY_BYTES_MAX));
     OpenApiRouter::new()
         .routes(routes!(me::openapi))
-        .routes(routes!(me::me))
+        .routes(routes!(me::me, me::update))
         .routes(routes!(me::change))
         .routes(routes!(management_tokens::list, management_tokens::create))
         .routes(routes!(management_tokens::get, management_tokens::delete))
@@ -49,7 +51,15 @@ pub(crate) fn router() -> OpenApiRouter<RegistryState> {
         .routes(routes!(organizations::suspend))
         .routes(routes!(organizations::resume))
         .routes(routes!(users::list, users::create))
-        .routes(routes!(users::get))
+        .routes(routes!(users::get, users::update))
+        .routes(routes!(users::disable))
+        .routes(routes!(users::enable))
+        .routes(routes!(users::send_password_reset))
+        .routes(routes!(members::list))
+        .routes(routes!(members::get, members::set_role, members::remove))
+        .routes(routes!(invitations::list, invitations::create))
+        .routes(routes!(invitations::get, invitations::revoke))
+        .routes(routes!(invitations::resend))
         .routes(routes!(apps::list, apps::create))
         .routes(routes!(apps::get, apps::update, apps::delete))
         .routes(routes!(apps::enable))

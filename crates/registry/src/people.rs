@@ -13,17 +13,24 @@ use tokio_util::task::TaskTracker;
 
 use crate::{RegistryState, Settings, findings::Findings, password::Password};
 
+mod account;
+mod authenticator;
 mod error;
 mod failures;
+mod invitations;
 /// Absolute links to the pages where a one-time link is used.
 pub mod links;
+mod passkeys;
 /// Sessions of browsers.
 pub mod sessions;
 mod setup;
 /// Signing in.
 pub mod sign_in;
 
+pub use account::{REGISTRATION_SETTING, SignUpForm};
+pub use authenticator::{Enrolment, RecoveryCodes};
 pub use error::PeopleError;
+pub use passkeys::Ceremony;
 pub use setup::{Setup, setup_link};
 
 /// Longest name of a browser that is kept, in characters.
@@ -33,6 +40,13 @@ const DEVICE_CHARACTERS_MAX: usize = 120;
 const FAILURES_MAX: u32 = 10;
 /// How often one of them is forgiven.
 const FORGIVEN_EVERY: Duration = Duration::from_secs(10);
+
+/// Mails that one address is sent at once because somebody asked, and how often another.
+const REQUESTS_MAX: u32 = 5;
+const REQUEST_EVERY: Duration = Duration::from_mins(2);
+/// Mails that one network asks for at once, or passkeys that it fails with, and how often another.
+const SOURCE_MAX: u32 = 30;
+const SOURCE_EVERY: Duration = Duration::from_secs(10);
 
 /// Where a request of a person comes from.
 #[derive(Debug, Clone, Default)]
@@ -65,6 +79,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     settings: Arc<Settings>,
     throttle: Throttle,
+    requests: Throttle,
+    sources: Throttle,
     failures: failures::Failures,
     background: TaskTracker,
 }
@@ -79,16 +95,21 @@ impl People {
     /// The services of this installation.
     #[must_use]
     pub fn new(state: &RegistryState) -> Self {
-        let settings = ThrottleSettings {
-            failures_max: FAILURES_MAX,
-            ..ThrottleSettings::default()
+        let throttle = |most, every| {
+            let settings = ThrottleSettings {
+                failures_max: most,
+                ..ThrottleSettings::default()
+            };
+            Throttle::forgiving(settings, every)
         };
         Self {
             inner: Arc::new(Inner {
                 store: state.store.clone(),
                 clock: state.clock.clone(),
                 settings: state.settings.clone(),
-                throttle: Throttle::forgiving(settings, FORGIVEN_EVERY),
+                throttle: throttle(FAILURES_MAX, FORGIVEN_EVERY),
+                requests: throttle(REQUESTS_MAX, REQUEST_EVERY),
+                sources: throttle(SOURCE_MAX, SOURCE_EVERY),
                 failures: failures::Failures::default(),
                 background: TaskTracker::new(),
             }),
@@ -120,10 +141,7 @@ impl People {
             .inner
             .throttle
             .wait(Some(account_key(account)), visit.address, now);
-        match wait {
-            Some(retry_after) => Err(PeopleError::Throttled { retry_after }),
-            None => Ok(()),
-        }
+        refuse_if(wait)
     }
 
     /// Notes a failure of somebody who claimed to be this account.
@@ -134,6 +152,31 @@ impl People {
             .inner
             .throttle
             .failed(Some(account_key(account)), visit.address, now);
+    }
+
+    /// Notes that somebody who is not known asks for a mail to this address; refuses whoever asks too often.
+    fn asks(&self, email: &str, visit: &Visit) -> Result<(), PeopleError> {
+        let now = self.inner.clock.boot_time();
+        let by_source = self.inner.sources.failed(None, visit.address, now);
+        let wait = by_source.or_else(|| {
+            self.inner
+                .requests
+                .failed(Some(account_key(email)), None, now)
+        });
+        refuse_if(wait)
+    }
+
+    /// Refuses a network that has failed too often of late.
+    fn unless_source_throttled(&self, visit: &Visit) -> Result<(), PeopleError> {
+        let now = self.inner.clock.boot_time();
+        refuse_if(self.inner.sources.wait(None, visit.address, now))
+    }
+
+    /// Notes a failure of nobody in particular.
+    fn source_failed(&self, visit: &Visit) {
+        let now = self.inner.clock.boot_time();
+        // Answered with its reason all the same: that was decided before the work.
+        let _ = self.inner.sources.failed(None, visit.address, now);
     }
 
     /// The hash of a password.
@@ -147,6 +190,13 @@ impl People {
         let passwords = &self.inner.settings.passwords;
         let matches = passwords.matches(password.to_owned(), hash).await;
         matches.map_err(|_| PeopleError::Busy)
+    }
+}
+
+fn refuse_if(wait: Option<Duration>) -> Result<(), PeopleError> {
+    match wait {
+        Some(retry_after) => Err(PeopleError::Throttled { retry_after }),
+        None => Ok(()),
     }
 }
 

@@ -124,6 +124,30 @@ kinds! {
         "What it sent is erased; do again what made the installation owe it.";
     JOB_CLAIMED = "job_claimed", CONFLICT, "The job is being attempted at this moment",
         "Look at GET /v1/jobs/{job_id} what becomes of it.";
+    LAST_OPERATOR = "last_operator", CONFLICT, "This is the last operator",
+        "Make somebody else an operator first: PATCH /v1/users/{user_id} with is_operator.";
+    LAST_OWNER = "last_owner", CONFLICT, "This is the last owner of the organization",
+        "Make another member an owner first.";
+    ALREADY_MEMBER = "already_member", CONFLICT, "The person is a member already",
+        "Change the role of the member instead.";
+    ALREADY_INVITED = "already_invited", CONFLICT, "The address is invited already",
+        "Send that invitation again, or revoke it first.";
+    OTHER_ADDRESS = "other_address", CONFLICT, "The invitation is for another email address",
+        "Sign in with the invited address, or ask for an invitation of yours.";
+    USER_DISABLED = "user_disabled", CONFLICT, "The user is disabled",
+        "Enable the user first: POST /v1/users/{user_id}/enable.";
+    AUTHENTICATOR_ON = "authenticator_on", CONFLICT, "An authenticator app is turned on already",
+        "Turn it off first.";
+    CODE_USED = "code_used", CONFLICT, "The code is wrong or was used already",
+        "Wait for the next code.";
+    PENDING_ENDED = "pending_ended", CONFLICT, "This took too long or was tried too often",
+        "Begin again.";
+    PASSKEY_KNOWN = "passkey_known", CONFLICT, "The passkey is kept already",
+        "Use it to sign in.";
+    PASSKEY_COPIED = "passkey_copied", CONFLICT, "The passkey may have been copied",
+        "Remove it, and make a new one.";
+    TOO_MANY_PASSKEYS = "too_many_passkeys", CONFLICT, "There are as many passkeys as there may be",
+        "Remove one first.";
     CONFLICT_KIND = "conflict", CONFLICT, "Something else stands against it",
         "See detail.";
 }

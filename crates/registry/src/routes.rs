@@ -14,6 +14,8 @@ pub enum Needs {
     Token,
     /// A token whose bearer may do this on the organization that the thing belongs to.
     Action(Action),
+    /// A token of the person it is about, or of somebody who may do this on the organization.
+    OneselfOr(Action),
     /// A token of either party of a subscription.
     EitherParty {
         /// What the bearer may do on the organization that activated the app.
@@ -46,6 +48,7 @@ const READ: Needs = Needs::Action(Action::Read);
 const APPS: Needs = Needs::Action(Action::ManageApps);
 const APIS: Needs = Needs::Action(Action::ManageApis);
 const SUBSCRIPTIONS: Needs = Needs::Action(Action::ManageSubscriptions);
+const MEMBERS: Needs = Needs::Action(Action::ManageMembers);
 const ORGANIZATION: Needs = Needs::Action(Action::ManageOrganization);
 const AUDIT: Needs = Needs::Action(Action::ReadAudit);
 const OPERATE: Needs = Needs::Action(Action::Operate);
@@ -62,6 +65,7 @@ const EITHER_ENDS: Needs = Needs::EitherParty {
 pub const ROUTES: &[Route] = &[
     route("GET", "/v1/openapi.json", Needs::Nothing),
     route("GET", "/v1/me", Needs::Token),
+    route("PATCH", "/v1/me", Needs::Token),
     route("GET", "/v1/management_tokens", Needs::Token),
     route("POST", "/v1/management_tokens", Needs::Token),
     route("GET", "/v1/management_tokens/{token_id}", Needs::Token),
@@ -89,6 +93,51 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/users", OPERATE),
     route("POST", "/v1/users", OPERATE),
     route("GET", "/v1/users/{user_id}", OPERATE),
+    route("PATCH", "/v1/users/{user_id}", OPERATE),
+    route("POST", "/v1/users/{user_id}/disable", OPERATE),
+    route("POST", "/v1/users/{user_id}/enable", OPERATE),
+    route("POST", "/v1/users/{user_id}/send_password_reset", OPERATE),
+    route("GET", "/v1/organizations/{organization_id}/members", READ),
+    route(
+        "GET",
+        "/v1/organizations/{organization_id}/members/{user_id}",
+        READ,
+    ),
+    route(
+        "PATCH",
+        "/v1/organizations/{organization_id}/members/{user_id}",
+        MEMBERS,
+    ),
+    route(
+        "DELETE",
+        "/v1/organizations/{organization_id}/members/{user_id}",
+        Needs::OneselfOr(Action::ManageMembers),
+    ),
+    route(
+        "GET",
+        "/v1/organizations/{organization_id}/invitations",
+        MEMBERS,
+    ),
+    route(
+        "POST",
+        "/v1/organizations/{organization_id}/invitations",
+        MEMBERS,
+    ),
+    route(
+        "GET",
+        "/v1/organizations/{organization_id}/invitations/{invitation_id}",
+        MEMBERS,
+    ),
+    route(
+        "DELETE",
+        "/v1/organizations/{organization_id}/invitations/{invitation_id}",
+        MEMBERS,
+    ),
+    route(
+        "POST",
+        "/v1/organizations/{organization_id}/invitations/{invitation_id}/resend",
+        MEMBERS,
+    ),
     route("GET", "/v1/apps", READ),
     route("POST", "/v1/apps", APPS),
     route("GET", "/v1/apps/{app_id}", READ),

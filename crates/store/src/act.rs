@@ -85,6 +85,8 @@ pub(crate) fn scope(authority: &Authority) -> &str {
     match authority.reach() {
         Reach::One(organization) => organization.as_str(),
         Reach::All => "",
+        // No identifier holds a space.
+        Reach::Oneself => " ",
     }
 }
 
@@ -93,6 +95,7 @@ pub(crate) fn reaches(authority: &Authority, organization: &OrganizationId) -> b
     match authority.reach() {
         Reach::One(own) => own == organization,
         Reach::All => true,
+        Reach::Oneself => false,
     }
 }
 

@@ -215,6 +215,7 @@ pub(crate) async fn tidy(connection: &mut AnyConnection, now: Timestamp) -> Resu
     for text in [
         "DELETE FROM one_time_links WHERE expires_at_us <= $1",
         "DELETE FROM pending_acts WHERE expires_at_us <= $1",
+        "DELETE FROM invitations WHERE expires_at_us <= $1",
     ] {
         sqlx::query(text)
             .bind(now.as_us())

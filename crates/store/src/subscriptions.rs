@@ -241,6 +241,7 @@ fn party_to(
         }
         (Reach::One(_), SubscriptionEvent::Expire) => false,
         (Reach::One(own), _) => *own == owned.owner,
+        (Reach::Oneself, _) => false,
     };
     if allowed {
         Ok(())

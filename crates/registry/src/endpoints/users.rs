@@ -1,50 +1,173 @@
 //! `/v1/users`: people, for operators.
 
-use axum::{Json, extract::State, response::Response};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use portcullis_core::{
     ids::{OrganizationId, UserId},
-    organization::MemberRole,
+    organization::{MemberRole, User as CoreUser},
+    people::LinkPurpose,
 };
-use portcullis_store::{Acted, NewUser};
+use portcullis_store::{Acted, NewUser, UserPatch, UserState};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::wire::User;
 use crate::{
     RegistryState,
     body::{Body, Input},
     caller::Caller,
-    effect::{Done, WaitParams, created},
+    effect::{Done, Gone, Wait, WaitParams, created, done},
     error::RegistryError,
     findings::Findings,
-    params::{Id, Idempotency, Listed, PageParams, Params, page_request},
+    params::{Id, Idempotency, IfMatch, Listed, Params, page_request, search, with_etag},
     password::Password,
+    people::links,
     rules,
 };
 
 /// Most organizations of a person.
 const MEMBERSHIPS_MAX: usize = 100;
 
+/// Which people, and which page of them.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListParams {
+    /// Whose name or address contains this, whatever its case.
+    q: Option<String>,
+    /// How many entries at most; 1 to 500, 50 when left out.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
 /// People, oldest first. Operators only.
-#[utoipa::path(get, path = "/v1/users", tag = "users", params(PageParams),
+#[utoipa::path(get, path = "/v1/users", tag = "users", params(ListParams),
     responses((status = 200, body = Listed<User>)))]
 pub(crate) async fn list(
     caller: Caller,
-    Params(params): Params<PageParams>,
+    Params(params): Params<ListParams>,
 ) -> Result<Json<Listed<User>>, RegistryError> {
     let authority = caller.installation_authority()?;
     let page = page_request(params.limit, params.after.as_deref())?;
-    let page = caller.store.users(&authority, "", page).await?;
+    let search = search(params.q.as_deref())?.unwrap_or_default();
+    let page = caller.store.users(&authority, &search, page).await?;
     Ok(Json(Listed::of(page)))
 }
 
 /// A person. Operators only.
 #[utoipa::path(get, path = "/v1/users/{user_id}", tag = "users",
     params(("user_id" = String, Path)), responses((status = 200, body = User)))]
-pub(crate) async fn get(caller: Caller, Id(id): Id<UserId>) -> Result<Json<User>, RegistryError> {
+pub(crate) async fn get(caller: Caller, Id(id): Id<UserId>) -> Result<Response, RegistryError> {
     let authority = caller.installation_authority()?;
     let user = caller.store.user(&authority, &id).await?;
-    Ok(Json(User::from(&user)))
+    let body = Json(User::from(&user));
+    Ok(with_etag(body.into_response(), user.version))
+}
+
+/// What is to be changed; members left out stay as they are.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = UserPatch)]
+pub(crate) struct PatchInput {
+    /// 1 to 100 characters.
+    full_name: Option<String>,
+    /// Operators act on every organization. The last one stays one.
+    is_operator: Option<bool>,
+}
+
+impl Input for PatchInput {
+    type Checked = UserPatch;
+
+    fn check(self, findings: &mut Findings) -> Option<UserPatch> {
+        let name = |text: String| rules::name(&text, 100);
+        Some(UserPatch {
+            full_name: findings.take_some("full_name", self.full_name, name)?,
+            is_operator: self.is_operator,
+        })
+    }
+}
+
+/// Changes a person. Operators only.
+#[utoipa::path(patch, path = "/v1/users/{user_id}", tag = "users",
+    params(("user_id" = String, Path)), request_body = PatchInput,
+    responses((status = 200, body = Done<User>)))]
+pub(crate) async fn update(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Id(id): Id<UserId>,
+    (IfMatch(version), Body(patch)): (IfMatch, Body<PatchInput>),
+) -> Result<Response, RegistryError> {
+    let authority = caller.installation_authority()?;
+    let acted = caller
+        .store
+        .update_user(&authority, &id, version, patch)
+        .await?;
+    shown(&state, &acted).await
+}
+
+/// Disables a person: ends their sessions, and neither password, passkey nor token opens anything. Operators only.
+#[utoipa::path(post, path = "/v1/users/{user_id}/disable", tag = "users",
+    params(("user_id" = String, Path)), responses((status = 200, body = Done<User>)))]
+pub(crate) async fn disable(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Id(id): Id<UserId>,
+) -> Result<Response, RegistryError> {
+    set_state(&state, &caller, (&id, UserState::Disabled)).await
+}
+
+/// Lets a disabled person sign in again. Operators only.
+#[utoipa::path(post, path = "/v1/users/{user_id}/enable", tag = "users",
+    params(("user_id" = String, Path)), responses((status = 200, body = Done<User>)))]
+pub(crate) async fn enable(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Id(id): Id<UserId>,
+) -> Result<Response, RegistryError> {
+    set_state(&state, &caller, (&id, UserState::Enabled)).await
+}
+
+async fn set_state(
+    state: &RegistryState,
+    caller: &Caller,
+    (id, to): (&UserId, UserState),
+) -> Result<Response, RegistryError> {
+    let authority = caller.installation_authority()?;
+    let acted = caller.store.set_user_state(&authority, id, to).await?;
+    shown(state, &acted).await
+}
+
+/// Sends a person a mail with a link that sets a new password, for half an hour and once. Operators only.
+#[utoipa::path(post, path = "/v1/users/{user_id}/send_password_reset", tag = "users",
+    params(("user_id" = String, Path)), responses((status = 200, body = Done<Gone>)))]
+pub(crate) async fn send_password_reset(
+    State(state): State<RegistryState>,
+    caller: Caller,
+    Id(id): Id<UserId>,
+) -> Result<Response, RegistryError> {
+    let authority = caller.installation_authority()?;
+    let link_base = links::base(&state.settings.public_url, LinkPurpose::PasswordReset);
+    let acted = caller
+        .store
+        .send_password_reset(&authority, &id, &link_base)
+        .await?;
+    let acted = Acted {
+        value: Gone {},
+        seq: acted.seq,
+    };
+    Ok(done(&state, acted, Wait::None).await)
+}
+
+async fn shown(state: &RegistryState, acted: &Acted<CoreUser>) -> Result<Response, RegistryError> {
+    let version = acted.value.version;
+    let acted = Acted {
+        value: User::from(&acted.value),
+        seq: acted.seq,
+    };
+    Ok(with_etag(done(state, acted, Wait::None).await, version))
 }
 
 /// Where a person belongs.

@@ -8,6 +8,7 @@ use portcullis_core::{
     clock::Timestamp,
     connection::Connection as CoreConnection,
     organization::{Organization as CoreOrganization, User as CoreUser},
+    people::{Invitation as CoreInvitation, Member as CoreMember},
     subscription::Subscription as CoreSubscription,
 };
 use serde::{Deserialize, Serialize};
@@ -98,6 +99,17 @@ pub struct User {
     pub is_operator: bool,
     /// Where the person belongs.
     pub memberships: Vec<Membership>,
+    /// When the address was proved to be the person's; `null`: not yet.
+    #[schema(format = DateTime)]
+    pub email_verified_at: Option<String>,
+    /// Since when the person can neither sign in nor use sessions and tokens; `null`: not disabled.
+    #[schema(format = DateTime)]
+    pub disabled_at: Option<String>,
+    /// When the person was made.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// Counts edits: the `ETag`.
+    pub revision: i64,
 }
 
 impl From<&CoreUser> for User {
@@ -115,6 +127,73 @@ impl From<&CoreUser> for User {
             full_name: of.full_name.clone(),
             is_operator: of.is_operator,
             memberships: of.memberships.iter().map(membership).collect(),
+            email_verified_at: optional_instant(of.email_verified_at),
+            disabled_at: optional_instant(of.disabled_at),
+            created_at: instant_text(of.created_at),
+            revision: of.version,
+        }
+    }
+}
+
+/// A member of an organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Member {
+    /// The person.
+    pub user_id: String,
+    /// The sign-in name.
+    pub email: String,
+    /// Shown to people.
+    pub full_name: String,
+    /// `owner`, `admin`, `api_developer`, `app_developer` or `viewer`.
+    pub role: String,
+    /// Since when the person is disabled; `null`: not.
+    #[schema(format = DateTime)]
+    pub disabled_at: Option<String>,
+}
+
+impl From<&CoreMember> for Member {
+    fn from(of: &CoreMember) -> Self {
+        Self {
+            user_id: of.user_id.to_string(),
+            email: of.email.clone(),
+            full_name: of.full_name.clone(),
+            role: of.role.as_str().to_owned(),
+            disabled_at: optional_instant(of.disabled_at),
+        }
+    }
+}
+
+/// An invitation to an organization that was not accepted yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Invitation {
+    /// Opaque.
+    pub id: String,
+    /// Where to.
+    pub organization_id: String,
+    /// Who.
+    pub email: String,
+    /// `owner`, `admin`, `api_developer`, `app_developer` or `viewer`.
+    pub role: String,
+    /// Who invited: a sign-in name, or `system`.
+    pub invited_by: String,
+    /// When it was made.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// Until when it can be accepted.
+    #[schema(format = DateTime)]
+    pub expires_at: String,
+}
+
+impl From<&CoreInvitation> for Invitation {
+    fn from(of: &CoreInvitation) -> Self {
+        Self {
+            id: of.id.to_string(),
+            organization_id: of.organization_id.to_string(),
+            email: of.email.clone(),
+            role: of.role.as_str().to_owned(),
+            invited_by: of.invited_by.clone(),
+            created_at: instant_text(of.created_at),
+            expires_at: instant_text(of.expires_at),
         }
     }
 }

@@ -28,6 +28,9 @@ pub enum PeopleError {
     /// The code is wrong or was used already.
     #[error("the code is wrong or was used already; wait for the next one")]
     WrongCode,
+    /// The passkey is unknown here, or did not prove its owner.
+    #[error("this passkey cannot sign you in here; try another one, or your password")]
+    WrongPasskey,
     /// What was begun has ended: too late, or too many wrong codes.
     #[error("this took too long or was tried too often; begin again")]
     Ended,
@@ -88,7 +91,7 @@ impl PeopleError {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Invalid(_) | Self::WrongCredentials | Self::WrongCode => {
+            Self::Invalid(_) | Self::WrongCredentials | Self::WrongCode | Self::WrongPasskey => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Self::EmailUnverified | Self::RegistrationClosed | Self::ProofNeeded => {

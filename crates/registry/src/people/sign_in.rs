@@ -1,9 +1,15 @@
 //! Signing in with an email address and a password, and with a second factor where the person has one.
 
-use portcullis_core::{ids::SessionId, organization::User, secret::Secret};
-use portcullis_store::NewSession;
+use portcullis_core::{
+    ids::SessionId,
+    organization::User,
+    people::PendingPurpose,
+    permissions::{Action, Actor, may},
+    secret::Secret,
+};
+use portcullis_store::{ActError, NewSession};
 
-use super::{People, PeopleError, Visit};
+use super::{People, PeopleError, Visit, passkeys::pending_digest};
 use crate::password::PASSWORD_BYTES_MAX;
 
 /// How far a sign-in has come.
@@ -11,6 +17,9 @@ use crate::password::PASSWORD_BYTES_MAX;
 pub enum SignIn {
     /// Done.
     Done(Box<NewlySignedIn>),
+    /// The password was right; a code of the authenticator app, or a recovery code, is to come:
+    /// [`People::finish_sign_in`] takes it with this secret, within five minutes and at most five times.
+    SecondFactor(Secret),
 }
 
 /// A person who has just signed in.
@@ -58,7 +67,62 @@ impl People {
         if user.email_verified_at.is_none() {
             return Err(PeopleError::EmailUnverified);
         }
+        let store = &self.inner.store;
+        if store.factors(&user.id).await?.authenticator {
+            let purpose = PendingPurpose::SecondFactor;
+            let pending = store.begin_pending(purpose, Some(&user.id), None).await?;
+            return Ok(SignIn::SecondFactor(pending));
+        }
         self.signed_in(user, "password", visit).await
+    }
+
+    /// Finishes a sign-in with a code of the authenticator app, or a recovery code.
+    ///
+    /// # Errors
+    /// [`PeopleError`]: `WrongCode`, `Ended` (too late, or the fifth wrong code), `Throttled`.
+    pub async fn finish_sign_in(
+        &self,
+        pending: &str,
+        code: &str,
+        visit: &Visit,
+    ) -> Result<SignIn, PeopleError> {
+        let digest = pending_digest(pending)?;
+        let store = self.store(visit);
+        let purpose = PendingPurpose::SecondFactor;
+        let begun = store.pending(purpose, &digest, self.now()).await?;
+        let id = begun.and_then(|begun| begun.user_id);
+        let id = id.ok_or(PeopleError::Ended)?;
+        let system = may(&Actor::System, Action::Read, None).map_err(|_| ActError::Forbidden)?;
+        let user = store.user(&system, &id).await?;
+        self.unless_throttled(&user.email, visit)?;
+        let done = match self.factor(&user, code).await? {
+            Some(factor) => {
+                let finished = store.finish_sign_in(&digest, &user, factor, visit.device());
+                finished.await.map_err(PeopleError::from)
+            }
+            None => Err(PeopleError::WrongCode),
+        };
+        match done {
+            Ok(acted) => {
+                let (session, cookie) = acted.value;
+                Ok(SignIn::Done(Box::new(NewlySignedIn {
+                    cookie,
+                    session,
+                    user,
+                })))
+            }
+            Err(PeopleError::WrongCode) => {
+                self.failed(&user.email, visit);
+                self.note_failure(&user, visit);
+                let goes_on = store.fail_pending(&digest).await?;
+                Err(if goes_on {
+                    PeopleError::WrongCode
+                } else {
+                    PeopleError::Ended
+                })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes the session of a person who has proved everything there is to prove.

@@ -201,10 +201,20 @@ fn a_refused_call_counts_for_its_app_whatever_subscription_was_sent() {
     rows.sort_by(|a, b| a.subscription.cmp(&b.subscription));
     let counts: Vec<_> = rows
         .iter()
-        .map(|row| (row.subscription.as_str(), row.calls, row.errors, row.refusals))
+        .map(|row| {
+            (
+                row.subscription.as_str(),
+                row.calls,
+                row.errors,
+                row.refusals,
+            )
+        })
         .collect();
     // Of what was sent nothing is kept: anybody could send anything.
     assert_eq!(counts, [("", 2, 2, 2), ("subscription", 1, 1, 0)]);
     let instant = |at| Timestamp::from_us(NOW.as_us() + at);
-    assert_eq!((rows[0].first_at, rows[0].last_at), (instant(5), instant(7)));
+    assert_eq!(
+        (rows[0].first_at, rows[0].last_at),
+        (instant(5), instant(7))
+    );
 }

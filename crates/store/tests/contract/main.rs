@@ -26,11 +26,15 @@ mod lost;
 #[cfg(test)]
 mod measure;
 #[cfg(test)]
+mod members;
+#[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod open;
 #[cfg(test)]
 mod organizations;
+#[cfg(test)]
+mod people;
 #[cfg(test)]
 mod records;
 #[cfg(test)]

@@ -98,7 +98,10 @@ struct New {
 /// `GET /apps/new`. With `?apis=` that API is ticked: "Build with this API" leads here.
 pub(crate) async fn form(page: Page) -> Answer {
     let organization = page.organization()?.to_string();
-    let form = Form::with([("organization_id", organization), ("apis", asked(&page, "apis"))]);
+    let form = Form::with([
+        ("organization_id", organization),
+        ("apis", asked(&page, "apis")),
+    ]);
     show(&page, form).await
 }
 

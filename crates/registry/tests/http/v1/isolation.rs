@@ -41,7 +41,12 @@ async fn scene() -> Scene {
     let app = world.app(&owner, &["v1-own"]).await;
     let subscription = world.subscription(&buyer, &app).await;
     let id = |thing: &Value| text(thing, "id").to_owned();
+    let invite = json!({"email": "new@example.com", "role": "viewer"});
+    let path = format!("/v1/organizations/{}/invitations", owner.organization());
+    let invitation = world.post(&owner, &path, invite).await.expect(201);
     let ids = vec![
+        ("{user_id}", owner.id.to_string()),
+        ("{invitation_id}", id(&invitation)),
         ("{organization_id}", owner.organization().to_owned()),
         ("{app_id}", id(&app)),
         ("{api_id}", id(&api)),
@@ -89,6 +94,8 @@ impl Scene {
     fn body(&self, method: &str, path: &str) -> Option<Value> {
         let last = path.rsplit('/').next().unwrap_or_default();
         match (method, last) {
+            ("PATCH", "{user_id}") => Some(json!({"role": "viewer"})),
+            ("POST", "invitations") => Some(json!({"email": "x@example.com", "role": "viewer"})),
             ("PATCH", "{instance_id}") => Some(json!({"streaming": true})),
             ("PATCH", _) => Some(json!({"name": "Mine"})),
             ("POST", "namespaces") => Some(json!({"namespace": "mine"})),
