@@ -171,9 +171,12 @@ fn old_segments_are_removed() {
 fn a_refused_call_counts_for_its_app_whatever_subscription_was_sent() {
     let folder = tempfile::tempdir().unwrap();
     let (rings, drain, mut notes) = start(folder.path());
+    // One and the same instance: each call of the builder makes another.
+    let instance = a_call(403).instance;
     let refused = |sent: &str, at: i64| CallRecord {
         at: Timestamp::from_us(NOW.as_us() + at),
         buyer: None,
+        instance: instance.clone(),
         subscription_id: Some(sent.into()),
         ..a_call(403)
     };
