@@ -133,7 +133,7 @@ where
                 return;
             }
             Err(error) => {
-                tracing::warn!(job = %job.id, %error, "what became of a mail is not recorded yet")
+                tracing::warn!(job = %job.id, %error, "what became of a mail is not recorded yet");
             }
         }
     }

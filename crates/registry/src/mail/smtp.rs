@@ -168,9 +168,7 @@ impl SmtpMailer {
             Some(connection) => connection,
             None => timeout(CONNECT_LIMIT, self.connect())
                 .await
-                .unwrap_or_else(|_| {
-                    Err(self.failed("does not answer within 10 seconds".to_owned()))
-                })?,
+                .unwrap_or_else(|_| Err(self.failed("does not answer within 10 seconds")))?,
         };
         match connection
             .send(message.envelope(), &message.formatted())
@@ -182,7 +180,7 @@ impl SmtpMailer {
             }
             // RFC 5321 section 4.2.1: 5yz is for good, everything else may pass the next time.
             Err(error) if error.is_permanent() => Err(MailError::Refused(self.told(&error))),
-            Err(error) => Err(self.failed(self.told(&error))),
+            Err(error) => Err(self.failed(&self.told(&error))),
         }
     }
 
@@ -217,7 +215,7 @@ impl SmtpMailer {
             .clone()
             .filter(|_| settings.tls == SmtpTls::Implicit);
         let server = (settings.host.as_str(), settings.port);
-        let failed = |error| self.failed(self.told(&error));
+        let failed = |error| self.failed(&self.told(&error));
         let mut connection = AsyncSmtpConnection::connect_tokio1(
             server,
             Some(CONNECT_LIMIT),
@@ -230,7 +228,7 @@ impl SmtpMailer {
         if let (SmtpTls::StartTls, Some(tls)) = (settings.tls, &self.tls) {
             if !connection.can_starttls() {
                 let reason = "does not offer STARTTLS, which mail.tls = \"starttls\" requires";
-                return Err(self.failed(reason.to_owned()));
+                return Err(self.failed(reason));
             }
             connection
                 .starttls(tls.clone(), &self.hello)
@@ -243,13 +241,13 @@ impl SmtpMailer {
                 .auth(&[Mechanism::Plain, Mechanism::Login], &credentials)
                 .await
                 .map_err(|error| {
-                    self.failed(format!("refuses to let us sign in: {}", self.told(&error)))
+                    self.failed(&format!("refuses to let us sign in: {}", self.told(&error)))
                 })?;
         }
         Ok(connection)
     }
 
-    fn failed(&self, reason: String) -> MailError {
+    fn failed(&self, reason: &str) -> MailError {
         let SmtpSettings { host, port, .. } = &self.settings;
         MailError::Failed(format!("the mail server {host}:{port}: {reason}"))
     }
@@ -280,9 +278,7 @@ impl Mailer for SmtpMailer {
             let message = self.message(letter)?;
             timeout(WHOLE_LIMIT, self.deliver(&message))
                 .await
-                .unwrap_or_else(|_| {
-                    Err(self.failed("did not take the mail within 30 seconds".to_owned()))
-                })
+                .unwrap_or_else(|_| Err(self.failed("did not take the mail within 30 seconds")))
         })
     }
 }
@@ -292,7 +288,7 @@ fn mailbox(setting: &'static str, text: &str) -> Result<Mailbox, SmtpSettingsErr
     let mailbox: Mailbox = text.parse().map_err(|_| {
         wrong("write an address such as \"Portcullis <no-reply@example.com>\"".to_owned())
     })?;
-    check_mail_address(&mailbox.email.to_string()).map_err(|error| wrong(error.to_string()))?;
+    check_mail_address(mailbox.email.as_ref()).map_err(|error| wrong(error.to_string()))?;
     Ok(mailbox)
 }
 

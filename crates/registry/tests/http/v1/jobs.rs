@@ -114,9 +114,9 @@ async fn a_mail_owed_while_the_worker_waits_is_sent_without_a_wait() {
 #[tokio::test]
 async fn installation_settings_name_the_sender_in_mails() {
     let world = World::new().await;
-    let patch = json!({"installation_name": "Autohaus", "support_email": "help@example.com"});
+    let named = json!({"installation_name": "Autohaus", "support_email": "help@example.com"});
     world
-        .ask_with(&world.operator, ("PATCH", "/v1/settings"), Some(patch), &[])
+        .ask_with(&world.operator, ("PATCH", "/v1/settings"), Some(named), &[])
         .await
         .expect(200);
     let id = owe(&world).await;
