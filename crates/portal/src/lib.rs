@@ -194,14 +194,14 @@ async fn not_found() -> Failure {
     Failure::NotFound
 }
 
+/// What a page may load: files of this program alone.
+pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
 /// Nothing from elsewhere is loaded, nothing is framed, nothing is sent on.
 async fn secured(mut response: Response) -> Response {
     const FIELDS: [(HeaderName, &str); 6] = [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-             form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         // Not no-referrer: browsers would say of our own forms that they come from nowhere.

@@ -18,7 +18,7 @@ use crate::pages::{
 };
 use crate::{
     PortalState, assets,
-    pages::{apis, apps, errors, front, prove, session, sign_in, subscriptions, theme, welcome},
+    pages::{apis, apps, errors, front, invitation, mail, passkey, password, prove, session, sign_in, sign_up, subscriptions, theme, welcome},
 };
 
 /// Who may open a page.
@@ -69,14 +69,29 @@ macro_rules! routes {
     };
 }
 
-use Who::{Member, Operator, Public, SignedIn};
+use Who::{Mailbox, Member, Operator, Public, SignedIn};
 
 routes! {
     // Signed out.
     GET  "/", Public => front::show;
     GET  "/login", Public => sign_in::form;
     POST "/login", Public => sign_in::submit;
+    POST "/login/code", Public => sign_in::submit_code;
+    POST "/login/passkey/begin", Public => passkey::begin;
+    POST "/login/passkey", Public => passkey::finish;
     POST "/logout", Public => session::sign_out;
+    GET  "/forgot", Public => password::forgot_form;
+    POST "/forgot", Public => password::forgot;
+    GET  "/reset-password", Public => password::reset_form;
+    POST "/reset-password", Public => password::reset;
+    GET  "/signup", Public => sign_up::form;
+    POST "/signup", Public => sign_up::submit;
+    GET  "/verify-email", Public => sign_up::verify_form;
+    POST "/verify-email", Public => sign_up::verify;
+    GET  "/change-email", Public => sign_up::change_form;
+    POST "/change-email", Public => sign_up::change;
+    GET  "/accept-invite", Public => invitation::form;
+    POST "/accept-invite", Public => invitation::submit;
     GET  "/welcome", Public => welcome::form;
     POST "/welcome", Public => welcome::submit;
     POST "/theme", Public => theme::choose;
@@ -189,6 +204,10 @@ routes! {
     GET  "/admin/audit", Operator => audit::installation;
     GET  "/admin/audit/export", Operator => audit::export_installation;
 
+    // Mail that was captured.
+    GET  "/dev/mail", Mailbox => mail::list;
+    GET  "/dev/mail/{mail_id}", Mailbox => mail::show;
+    GET  "/dev/mail/{mail_id}/html", Mailbox => mail::document;
 }
 
 /// Paths whose forms carry a specification.

@@ -158,7 +158,7 @@ impl Sent {
     pub(crate) fn refused(&self, error: ManagementError) -> Result<Form, Failure> {
         let form = self.form();
         match error {
-            ManagementError::Problem(problem) if matches!(problem.status, 409 | 422) => {
+            ManagementError::Problem(problem) if matches!(problem.status, 409 | 413 | 422) => {
                 Ok(form.refused(&problem))
             }
             other => Err(other.into()),

@@ -1,4 +1,4 @@
-//! `/prove`: once more the password, before something sensitive.
+//! `/prove`: once more the password or a code, before something sensitive.
 
 use askama::Template;
 use axum::extract::Query;
@@ -29,14 +29,16 @@ fn show(page: &Page, form: Form) -> Answer {
     page.show_with(status, &Prove { shell, form })
 }
 
-/// `POST /prove`. The session gets a new secret; the old one opens nothing any more.
+/// `POST /prove`, by the password or by a code. The session gets a new secret; the old one opens nothing any
+/// more.
 pub(crate) async fn submit(page: Page, sent: Sent) -> Answer {
     let sessions = page.portal().people().sessions();
-    let password = sent.raw("password");
-    match sessions
-        .prove_by_password(page.who()?, password, page.visit())
-        .await
-    {
+    let (who, visit) = (page.who()?, page.visit());
+    let proved = match sent.some("code") {
+        Some(code) => sessions.prove_by_code(who, code, visit).await,
+        None => sessions.prove_by_password(who, sent.raw("password"), visit).await,
+    };
+    match proved {
         Ok(cookie) => Ok(page.go_signed_in(safe_next(sent.get("next")), &cookie, None)),
         Err(error) => show(&page, sign_in::refused(sent.form(), &error)?),
     }

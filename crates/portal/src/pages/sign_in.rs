@@ -1,8 +1,9 @@
-//! `/login`: email and password.
+//! `/login`: email and password, then a code where the person has an authenticator app.
 
 use askama::Template;
 use axum::extract::Query;
 use http::StatusCode;
+use portcullis_core::secret::Secret;
 use portcullis_registry::people::{
     PeopleError,
     sign_in::{NewlySignedIn, SignIn},
@@ -11,6 +12,7 @@ use serde::Deserialize;
 
 use crate::{
     failure::Failure,
+    flash::Flash,
     form::Form,
     layout::{Section, Shell},
     page::{Answer, Page, safe_next},
@@ -29,6 +31,17 @@ pub(crate) struct Next {
 struct SignInPage {
     shell: Shell,
     form: Form,
+    /// Whether anybody may sign up.
+    is_open: bool,
+}
+
+#[derive(Template)]
+#[template(path = "second_factor.html")]
+struct SecondFactor {
+    shell: Shell,
+    form: Form,
+    /// Names what was begun; a secret of a few minutes.
+    pending: String,
 }
 
 /// `GET /login`. Whoever is signed in already goes on.
@@ -37,13 +50,14 @@ pub(crate) async fn form(page: Page, Query(next): Query<Next>) -> Answer {
     if page.session().is_some() {
         return Ok(page.go(next));
     }
-    show(&page, Form::with([("next", next)]))
+    show(&page, Form::with([("next", next)])).await
 }
 
-fn show(page: &Page, form: Form) -> Answer {
+pub(super) async fn show(page: &Page, form: Form) -> Answer {
+    let is_open = page.portal().people().registration_is_open().await?;
+    let shell = page.shell(Section::None, "Sign in").script("passkey.js");
     let status = form.status();
-    let shell = page.shell(Section::None, "Sign in");
-    page.show_with(status, &SignInPage { shell, form })
+    page.show_with(status, &SignInPage { shell, form, is_open })
 }
 
 /// `POST /login`.
@@ -51,33 +65,51 @@ pub(crate) async fn submit(page: Page, sent: Sent) -> Answer {
     let form = sent.form();
     let (email, password) = (sent.get("email"), sent.raw("password"));
     if email.is_empty() || password.is_empty() {
-        let form = form.wrong_altogether(
-            "Something is missing",
-            "Type your email address and your password.",
-        );
-        return show(&page, form);
+        let title = "Something is missing";
+        let form = form.wrong_altogether(title, "Type your email address and your password.");
+        return show(&page, form).await;
     }
-    let signed_in = page
-        .portal()
-        .people()
-        .sign_in(email, password, page.visit())
-        .await;
-    match signed_in {
-        Ok(step) => go_on(&page, step, sent.get("next")),
-        Err(error) => show(&page, refused(form, &error)?),
+    let people = page.portal().people();
+    match people.sign_in(email, password, page.visit()).await {
+        Ok(step) => go_on(&page, step, sent.get("next"), None),
+        Err(error) => show(&page, refused(form, &error)?).await,
     }
 }
 
-/// The next step, or home.
-pub(crate) fn go_on(page: &Page, step: SignIn, next: &str) -> Answer {
-    #[expect(irrefutable_let_patterns, reason = "another step is about to come")]
-    let SignIn::Done(signed_in) = step else {
-        return Err(Failure::Internal(
-            "an unknown step of signing in".to_owned(),
-        ));
+/// The next step, or where the person wanted to go.
+pub(super) fn go_on(page: &Page, step: SignIn, next: &str, flash: Option<&Flash>) -> Answer {
+    match step {
+        SignIn::Done(signed_in) => {
+            let NewlySignedIn { cookie, .. } = *signed_in;
+            Ok(page.go_signed_in(safe_next(next), &cookie, flash))
+        }
+        SignIn::SecondFactor(pending) => ask_code(page, &pending, Form::with([("next", next)])),
+    }
+}
+
+fn ask_code(page: &Page, pending: &Secret, form: Form) -> Answer {
+    let status = form.status();
+    let code = SecondFactor {
+        shell: page.shell(Section::None, "Enter your code"),
+        form,
+        pending: pending.expose().to_owned(),
     };
-    let NewlySignedIn { cookie, .. } = *signed_in;
-    Ok(page.go_signed_in(safe_next(next), &cookie, None))
+    page.show_with(status, &code)
+}
+
+/// `POST /login/code`.
+pub(crate) async fn submit_code(page: Page, sent: Sent) -> Answer {
+    let people = page.portal().people();
+    let pending = sent.get("pending");
+    let form = Form::with([("next", sent.get("next"))]);
+    match people.finish_sign_in(pending, sent.get("code"), page.visit()).await {
+        Ok(step) => go_on(&page, step, sent.get("next"), None),
+        Err(error @ PeopleError::WrongCode) => {
+            let pending = Secret::from_text(pending.to_owned());
+            ask_code(&page, &pending, form.wrong("code", error.message()))
+        }
+        Err(error) => show(&page, refused(form, &error)?).await,
+    }
 }
 
 /// The form with what the service said; its other failures are pages.

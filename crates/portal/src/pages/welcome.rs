@@ -49,7 +49,7 @@ pub(crate) async fn submit(page: Page, sent: Sent) -> Answer {
     };
     let people = page.portal().people();
     match people.set_up(sent.get("token"), &setup, page.visit()).await {
-        Ok(step) => sign_in::go_on(&page, step, "/"),
+        Ok(step) => sign_in::go_on(&page, step, "/", None),
         Err(error) => show(&page, sign_in::refused(sent.form(), &error)?),
     }
 }

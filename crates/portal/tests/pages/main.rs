@@ -15,6 +15,8 @@ mod audit;
 mod design;
 mod gate;
 mod home;
+mod links;
+mod mail;
 mod market;
 mod organization;
 mod public;

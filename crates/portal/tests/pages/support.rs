@@ -18,6 +18,7 @@ use portcullis_core::{
     address_policy::AddressPolicy,
     clock::{Clock, ManualClock},
     ids::{NodeId, OrganizationId},
+    job::{JobKind, Mail},
     organization::{MemberRole, User},
     permissions::{Action, Actor, Authority, may},
     snapshot::SnapshotHandle,
@@ -25,11 +26,12 @@ use portcullis_core::{
 };
 use portcullis_portal::{Address, PortalState, Site, router};
 use portcullis_registry::{
+    mail::MailMode,
     RegistryState, Settings, password::Passwords, people::People, targets::TargetChecks,
 };
 use portcullis_store::{
     MasterKey, NewOrganization, NewSession, NewUser, NodeIdentity, OnStale, Predecessor, Refresher,
-    SnapshotParts, Store, StoreSettings, first_load,
+    SnapshotParts, Store, StoreSettings, Work, first_load,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -44,8 +46,7 @@ pub(crate) const PASSWORD: &str = "drawbridge lantern plum 7";
 /// An installation.
 pub(crate) struct World {
     pub(crate) state: RegistryState,
-    #[expect(dead_code, reason = "pages whose tests wait for mail settle it")]
-    pub(crate) people: People,
+    people: People,
     pub(crate) clock: Arc<ManualClock>,
     router: Router,
     count: AtomicU64,
@@ -133,6 +134,11 @@ impl World {
                 address_policy: AddressPolicy::default(),
                 barrier_limit: Duration::from_secs(2),
                 passwords: Passwords::default(),
+                mail_mode: if site.captures_mail {
+                    MailMode::Capture
+                } else {
+                    MailMode::Smtp
+                },
             }),
         };
         let people = People::new(&state);
@@ -185,6 +191,17 @@ impl World {
             memberships,
         })
         .await
+    }
+
+    /// Mails that were owed since this was asked last, each with its address.
+    pub(crate) async fn mails(&self) -> Vec<(String, Mail)> {
+        self.people.settle().await;
+        let lease = Duration::from_mins(1);
+        let jobs = self.state.store.claim_jobs(JobKind::Mail, lease, 100);
+        let owed = jobs.await.unwrap().into_iter().map(|job| match job.work {
+            Work::Mail { to, mail } => (to, mail),
+        });
+        owed.collect()
     }
 
     /// The browser of somebody who is not signed in.
