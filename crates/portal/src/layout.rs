@@ -77,6 +77,13 @@ const ENTRIES: &[(Section, &str, &str, &str, For)] = &[
         For::Members(Action::Read),
     ),
     (
+        Section::Overview,
+        "Overview",
+        "/admin",
+        "gauge",
+        For::Operators,
+    ),
+    (
         Section::Organizations,
         "Organizations",
         "/admin/organizations",
@@ -102,6 +109,13 @@ const ENTRIES: &[(Section, &str, &str, &str, For)] = &[
         "Signing keys",
         "/admin/keys",
         "key",
+        For::Operators,
+    ),
+    (
+        Section::Nodes,
+        "Nodes",
+        "/admin/nodes",
+        "server",
         For::Operators,
     ),
     (

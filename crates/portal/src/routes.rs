@@ -10,12 +10,7 @@ use axum::{
 use http::Method;
 use portcullis_core::permissions::Action;
 
-use crate::pages::{
-    account::{appearance, sessions, tokens},
-    admin::{catalog, keys, nodes, organizations, overview},
-    audit,
-    organization::profile,
-};
+use crate::pages::{account, admin, audit, organization};
 use crate::{
     PortalState, assets,
     pages::{apis, apps, errors, front, invitation, mail, passkey, password, prove, session, sign_in, sign_up, subscriptions, theme, welcome},
@@ -169,38 +164,83 @@ routes! {
     GET  "/apis/{api_id}/instances/{instance_id}/reference", SignedIn => apis::reference::of_instance;
 
     // Account and organization.
-    GET  "/account/sessions", SignedIn => sessions::list;
-    POST "/account/sessions/end_others", SignedIn => sessions::end_others;
-    POST "/account/sessions/{session_id}/end", SignedIn => sessions::end;
-    GET  "/account/tokens", SignedIn => tokens::list;
-    POST "/account/tokens", SignedIn => tokens::create;
-    POST "/account/tokens/{token_id}/delete", SignedIn => tokens::delete;
-    GET  "/account/appearance", SignedIn => appearance::show;
-    GET  "/organizations", SignedIn => profile::choose;
-    GET  "/organization", Member(Action::Read) => profile::show;
-    GET  "/organization/edit", Member(Action::ManageOrganization) => profile::edit;
-    POST "/organization/edit", Member(Action::ManageOrganization) => profile::save;
+    GET  "/account", SignedIn => account::personal::show;
+    POST "/account", SignedIn => account::personal::rename;
+    GET  "/account/email", SignedIn => account::personal::email;
+    POST "/account/email", SignedIn => account::personal::change_email;
+    GET  "/account/password", SignedIn => account::password::show;
+    POST "/account/password", SignedIn => account::password::change;
+    GET  "/account/security", SignedIn => account::security::show;
+    GET  "/account/security/authenticator", SignedIn => account::security::begin;
+    POST "/account/security/authenticator", SignedIn => account::security::turn_on;
+    GET  "/account/security/authenticator/off", SignedIn => account::security::ask_off;
+    POST "/account/security/authenticator/off", SignedIn => account::security::turn_off;
+    GET  "/account/security/recovery_codes", SignedIn => account::security::ask_codes;
+    POST "/account/security/recovery_codes", SignedIn => account::security::new_codes;
+    GET  "/account/security/passkeys/new", SignedIn => account::passkeys::new;
+    POST "/account/security/passkeys/begin", SignedIn => account::passkeys::begin;
+    POST "/account/security/passkeys/new", SignedIn => account::passkeys::finish;
+    GET  "/account/security/passkeys/{passkey_id}", SignedIn => account::passkeys::view;
+    POST "/account/security/passkeys/{passkey_id}", SignedIn => account::passkeys::rename;
+    POST "/account/security/passkeys/{passkey_id}/remove", SignedIn => account::passkeys::remove;
+    GET  "/account/sessions", SignedIn => account::sessions::list;
+    POST "/account/sessions/end_others", SignedIn => account::sessions::end_others;
+    POST "/account/sessions/{session_id}/end", SignedIn => account::sessions::end;
+    GET  "/account/tokens", SignedIn => account::tokens::list;
+    POST "/account/tokens", SignedIn => account::tokens::create;
+    GET  "/account/tokens/{token_id}/delete", SignedIn => account::tokens::ask;
+    POST "/account/tokens/{token_id}/delete", SignedIn => account::tokens::delete;
+    GET  "/account/appearance", SignedIn => account::appearance::show;
+    GET  "/organizations", SignedIn => organization::profile::choose;
+    GET  "/organization", Member(Action::Read) => organization::profile::show;
+    GET  "/organization/edit", Member(Action::ManageOrganization) => organization::profile::edit;
+    POST "/organization/edit", Member(Action::ManageOrganization) => organization::profile::save;
+    GET  "/organization/members", Member(Action::Read) => organization::members::list;
+    GET  "/organization/members/{user_id}", Member(Action::ManageMembers) => organization::members::view;
+    POST "/organization/members/{user_id}", Member(Action::ManageMembers) => organization::members::set_role;
+    POST "/organization/members/{user_id}/remove", Member(Action::ManageMembers) => organization::members::remove;
+    GET  "/organization/leave", SignedIn => organization::members::ask_leave;
+    POST "/organization/leave", SignedIn => organization::members::leave;
+    GET  "/organization/invitations", Member(Action::ManageMembers) => organization::invitations::list;
+    POST "/organization/invitations", Member(Action::ManageMembers) => organization::invitations::invite;
+    POST "/organization/invitations/{invitation_id}/resend", Member(Action::ManageMembers) => organization::invitations::resend;
+    POST "/organization/invitations/{invitation_id}/revoke", Member(Action::ManageMembers) => organization::invitations::revoke;
     GET  "/organization/audit", Member(Action::ReadAudit) => audit::organization;
     GET  "/organization/audit/export", Member(Action::ReadAudit) => audit::export_organization;
 
     // Operators.
-    GET  "/admin", Operator => overview::show;
-    GET  "/admin/organizations", Operator => organizations::list;
-    GET  "/admin/organizations/new", Operator => organizations::new;
-    POST "/admin/organizations/new", Operator => organizations::create;
-    GET  "/admin/organizations/{organization_id}", Operator => organizations::view;
-    POST "/admin/organizations/{organization_id}/namespaces", Operator => organizations::add_namespace;
-    GET  "/admin/organizations/{organization_id}/suspend", Operator => organizations::ask;
-    POST "/admin/organizations/{organization_id}/suspend", Operator => organizations::suspend;
-    POST "/admin/organizations/{organization_id}/resume", Operator => organizations::resume;
-    GET  "/admin/apps", Operator => catalog::apps;
-    GET  "/admin/apis", Operator => catalog::apis;
-    GET  "/admin/keys", Operator => keys::list;
-    GET  "/admin/keys/rotate", Operator => keys::ask;
-    POST "/admin/keys/rotate", Operator => keys::rotate;
-    GET  "/admin/nodes", Operator => nodes::list;
-    GET  "/admin/nodes/{node_id}/forget", Operator => nodes::ask;
-    POST "/admin/nodes/{node_id}/forget", Operator => nodes::forget;
+    GET  "/admin", Operator => admin::overview::show;
+    GET  "/admin/organizations", Operator => admin::organizations::list;
+    GET  "/admin/organizations/new", Operator => admin::organizations::new;
+    POST "/admin/organizations/new", Operator => admin::organizations::create;
+    GET  "/admin/organizations/{organization_id}", Operator => admin::organizations::view;
+    POST "/admin/organizations/{organization_id}/namespaces", Operator => admin::organizations::add_namespace;
+    GET  "/admin/organizations/{organization_id}/suspend", Operator => admin::organizations::ask;
+    POST "/admin/organizations/{organization_id}/suspend", Operator => admin::organizations::suspend;
+    POST "/admin/organizations/{organization_id}/resume", Operator => admin::organizations::resume;
+    GET  "/admin/users", Operator => admin::users::list;
+    GET  "/admin/users/new", Operator => admin::users::new;
+    POST "/admin/users/new", Operator => admin::users::create;
+    GET  "/admin/users/{user_id}", Operator => admin::users::view;
+    POST "/admin/users/{user_id}", Operator => admin::users::save;
+    GET  "/admin/users/{user_id}/disable", Operator => admin::users::ask;
+    POST "/admin/users/{user_id}/disable", Operator => admin::users::disable;
+    POST "/admin/users/{user_id}/enable", Operator => admin::users::enable;
+    POST "/admin/users/{user_id}/send_password_reset", Operator => admin::users::reset;
+    GET  "/admin/apps", Operator => admin::catalog::apps;
+    GET  "/admin/apis", Operator => admin::catalog::apis;
+    GET  "/admin/keys", Operator => admin::keys::list;
+    GET  "/admin/keys/rotate", Operator => admin::keys::ask;
+    POST "/admin/keys/rotate", Operator => admin::keys::rotate;
+    GET  "/admin/nodes", Operator => admin::nodes::list;
+    GET  "/admin/nodes/{node_id}/forget", Operator => admin::nodes::ask;
+    POST "/admin/nodes/{node_id}/forget", Operator => admin::nodes::forget;
+    GET  "/admin/jobs", Operator => admin::jobs::list;
+    POST "/admin/jobs/test_mail", Operator => admin::jobs::send_test_mail;
+    GET  "/admin/jobs/{job_id}", Operator => admin::jobs::view;
+    POST "/admin/jobs/{job_id}/retry", Operator => admin::jobs::retry;
+    GET  "/admin/settings", Operator => admin::settings::show;
+    POST "/admin/settings", Operator => admin::settings::save;
     GET  "/admin/audit", Operator => audit::installation;
     GET  "/admin/audit/export", Operator => audit::export_installation;
 

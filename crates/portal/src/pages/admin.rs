@@ -3,10 +3,13 @@
 use crate::{form::Form, sent::Sent};
 
 pub(crate) mod catalog;
+pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod nodes;
 pub(crate) mod organizations;
 pub(crate) mod overview;
+pub(crate) mod settings;
+pub(crate) mod users;
 
 /// The form again when the word that was to be typed was not.
 pub(crate) fn unless_typed(sent: &Sent, word: &str) -> Option<Form> {

@@ -313,19 +313,39 @@ fn said(action: &str) -> String {
         "update" => "changed",
         "delete" => "deleted",
         "set_state" => "state changed",
+        "set_role" => "role changed",
+        "install" => "made",
         "rotate" => "rotated",
         "forget" => "forgotten",
-        "retry" => "retried",
+        "retry" => "tried again",
         "set" => "set",
         "add" => "added",
+        "add_namespace" => "namespace added",
         "remove" => "removed",
+        "leave" => "left",
         "end" => "ended",
         "expire" => "expired",
-        other => {
-            return format!("{thing} {}", other.replace('_', " "))
-                .trim_end()
-                .to_owned();
-        }
+        "activate" => "activated",
+        "suspend" => "suspended",
+        "resume" => "resumed",
+        "resend" => "sent again",
+        "revoke" => "revoked",
+        "accept" => "accepted",
+        "share" => "shared",
+        "unshare" => "no longer shared",
+        "sign_in" => "signed in",
+        "sign_out" => "signed out",
+        "prove" => "proved again who it is",
+        "rename" => "renamed",
+        "disable" => "disabled",
+        "enable" => "enabled",
+        "change_password" => "changed the password",
+        "reset_password" => "set a new password",
+        "change_email" => "changed the address",
+        "request_email_change" => "asked for another address",
+        "verify_email" => "confirmed the address",
+        "test" => "tested",
+        other => return format!("{thing}: {}", other.replace('_', " ")).trim_end_matches([':', ' ']).to_owned(),
     };
     format!("{thing} {act}")
 }
@@ -468,7 +488,7 @@ mod tests {
     fn acts_are_said_in_words() {
         assert_eq!(said("api.create"), "API created");
         assert_eq!(said("organization.set_state"), "Organization state changed");
-        assert_eq!(said("secret.mark_compromised"), "Secret mark compromised");
+        assert_eq!(said("secret.mark_compromised"), "Secret: mark compromised");
         assert_eq!(said("start"), "Start");
     }
 

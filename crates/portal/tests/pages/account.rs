@@ -2,7 +2,13 @@
 
 use portcullis_core::organization::MemberRole;
 
-use crate::support::World;
+use crate::support::{Seen, World};
+
+/// The page that asks before the first token of the list is deleted.
+fn delete_path(list: &Seen) -> String {
+    let path = list.html.split("href=\"/account/tokens/").nth(1).unwrap();
+    format!("/account/tokens/{}", path.split('"').next().unwrap())
+}
 
 #[tokio::test]
 async fn a_token_is_shown_once_and_deleted() {
@@ -29,16 +35,10 @@ async fn a_token_is_shown_once_and_deleted() {
 
     assert!(made.has("the only time the secret is shown"));
     assert!(listed.has("deploy") && !listed.has(&token));
-    let delete = listed
-        .html
-        .split("action=\"/account/tokens/")
-        .nth(1)
-        .unwrap();
-    let delete = format!("/account/tokens/{}", delete.split('"').next().unwrap());
-    assert_eq!(
-        person.send_form(&listed, &delete, &[]).await.location(),
-        path
-    );
+    let delete = delete_path(&listed);
+    person.submit(&delete, &delete, &[("confirm", "other")]).await.expect(422);
+    let done = person.submit(&delete, &delete, &[("confirm", "deploy")]).await;
+    assert_eq!(done.location(), path);
     assert!(person.get(path).await.has("No tokens yet"));
 }
 
@@ -62,13 +62,7 @@ async fn a_refused_token_is_not_made_and_somebody_elses_is_not_found() {
         .await
         .expect(200);
     let listed = ada.get(path).await.expect(200);
-    let delete = listed
-        .html
-        .split("action=\"/account/tokens/")
-        .nth(1)
-        .unwrap();
-    let delete = format!("/account/tokens/{}", delete.split('"').next().unwrap());
-
+    let delete = delete_path(&listed);
     assert!(!refused.wrong("name").is_empty() && refused.has("No tokens yet"));
     assert!(!odd.wrong("lifetime").is_empty());
     let csrf = bob
@@ -78,6 +72,7 @@ async fn a_refused_token_is_not_made_and_somebody_elses_is_not_found() {
         .into_iter()
         .find(|(name, _)| name == "_csrf")
         .unwrap();
+    bob.get(&delete).await.expect(404);
     bob.post_as_is(&delete, &[csrf], &[]).await.expect(404);
     assert!(ada.get(path).await.has("mine"));
 }

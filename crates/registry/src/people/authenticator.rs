@@ -88,6 +88,24 @@ impl People {
         Ok(enrolment)
     }
 
+    /// What was begun and not turned on yet, to be shown again after a wrong code. Takes a recent proof. `None`
+    /// when nothing was begun.
+    ///
+    /// # Errors
+    /// [`PeopleError`]: `ProofNeeded`.
+    pub async fn begun_authenticator(
+        &self,
+        who: &SignedIn,
+    ) -> Result<Option<Enrolment>, PeopleError> {
+        who.recently()?;
+        let kept = self.inner.store.authenticator(&who.user.id).await?;
+        let Some(kept) = kept.filter(|kept| !kept.is_on) else {
+            return Ok(None);
+        };
+        let issuer = issuer(&self.inner.settings.public_url);
+        enrolment(&kept.secret, &who.user.email, &issuer).map(Some)
+    }
+
     /// Turns the authenticator app on with its first code. Gives the recovery codes, this once.
     ///
     /// # Errors

@@ -62,6 +62,7 @@ contract!(apps_are_found_by_name_identifier_and_api_key, |world| {
     let own = organization(store, "own").await;
     let other = organization(store, "other").await;
     for name in ["Übersicht", "Fleet 100%", "fleet_two"] {
+        world.clock.advance(Duration::from_secs(1));
         app(store, &own, name, &[]).await;
     }
     let theirs = app(store, &other, "Fleet of others", &[]).await.app;

@@ -6,11 +6,15 @@ use portcullis_registry::wire::{CreatedManagementToken, Gone, Listed, Management
 use serde_json::json;
 
 use crate::{
+    failure::Failure,
     flash::Flash,
     form::{Choice, Form},
     layout::{Section, Shell},
     page::{Answer, Page},
-    pages::tabs::{self, Tab},
+    pages::{
+        admin::unless_typed,
+        tabs::{self, Tab},
+    },
     sent::Sent,
 };
 
@@ -105,11 +109,47 @@ pub(crate) async fn create(page: Page, sent: Sent) -> Answer {
     }
 }
 
+#[derive(Template)]
+#[template(path = "account/tokens_delete.html")]
+struct Delete {
+    shell: Shell,
+    form: Form,
+    action: String,
+    token: ManagementToken,
+}
+
+const ONE: &str = "/v1/management_tokens/{token_id}";
+
+async fn found(page: &Page, id: &str) -> Result<ManagementToken, Failure> {
+    Ok(page.api()?.get((ONE, [id]), &[]).await?.value)
+}
+
+fn delete_page(page: &Page, token: ManagementToken, form: Form) -> Answer {
+    let status = form.status();
+    let shell = page.shell(Section::Account, &format!("Delete token {}", token.name));
+    let shell = shell.crumb("Your account", "/account");
+    let delete = Delete {
+        shell: shell.crumb("Management tokens", "/account/tokens"),
+        form,
+        action: format!("/account/tokens/{}/delete", token.id),
+        token,
+    };
+    page.show_with(status, &delete)
+}
+
+/// `GET /account/tokens/{token_id}/delete`.
+pub(crate) async fn ask(page: Page, Path(id): Path<String>) -> Answer {
+    let token = found(&page, &id).await?;
+    delete_page(&page, token, Form::empty())
+}
+
 /// `POST /account/tokens/{token_id}/delete`.
-pub(crate) async fn delete(page: Page, Path(id): Path<String>) -> Answer {
-    let path = ("/v1/management_tokens/{token_id}", [id.as_str()]);
-    page.api()?.delete::<Gone>(path).await?;
-    let flash =
-        Flash::success("The token was deleted. Programs that use it are refused from now on.");
+pub(crate) async fn delete(page: Page, Path(id): Path<String>, sent: Sent) -> Answer {
+    let token = found(&page, &id).await?;
+    if let Some(form) = unless_typed(&sent, &token.name) {
+        return delete_page(&page, token, form);
+    }
+    page.api()?.delete::<Gone>((ONE, [id.as_str()])).await?;
+    let flash = Flash::success("The token was deleted. Programs that use it are refused from now on.");
     Ok(page.go_saying("/account/tokens", &flash))
 }

@@ -80,6 +80,10 @@ struct Profile {
 
 /// `GET /organization`.
 pub(crate) async fn show(page: Page) -> Answer {
+    // Operators come here without having chosen one.
+    if page.organization().is_err() {
+        return Ok(page.go("/organizations"));
+    }
     let organization = chosen(&page).await?;
     let who = page.who()?;
     let own = who
