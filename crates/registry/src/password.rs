@@ -197,7 +197,7 @@ fn is_common(password: &str) -> bool {
         let backward: String = run.chars().rev().collect();
         run.contains(&once) || backward.contains(&once)
     };
-    bare(&once) || bare(&plain(&once)) || bare(&plain(trimmed)) || RUNS.iter().any(|row| run(&row))
+    bare(&once) || bare(&plain(&once)) || bare(&plain(trimmed)) || RUNS.iter().any(run)
 }
 
 /// The letter that a sign stands for.

@@ -106,7 +106,7 @@ impl Store {
                     .await?;
             }
             prove_address(act, &user, sign_up.as_ref()).await?;
-            Ok(users::find(act.db(), user.id.as_str(), "").await?)
+            users::find(act.db(), user.id.as_str(), "").await
         })
     }
 
@@ -202,7 +202,7 @@ impl Store {
             users::replace_password(act, &user.id, password_hash, None).await?;
             owe_notice(act, &user).await?;
             note(act, "user.reset_password", &user.id, json!({}));
-            Ok(users::find(act.db(), user.id.as_str(), "").await?)
+            users::find(act.db(), user.id.as_str(), "").await
         })
     }
 
@@ -289,7 +289,7 @@ impl Store {
             crate::links::end_all(act, &user.id).await?;
             let detail = json!({ "before": user.email, "after": link.email });
             note(act, "user.change_email", &user.id, detail);
-            Ok(users::find(act.db(), user.id.as_str(), "").await?)
+            users::find(act.db(), user.id.as_str(), "").await
         })
     }
 }

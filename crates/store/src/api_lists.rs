@@ -116,7 +116,7 @@ enum Shelf {
 
 fn page_of(scope: &str, filter: &ApiFilter, page: &PageRequest, shelf: Shelf) -> Statement {
     let mut statement = Statement::new(COLUMNS);
-    statement.from_page(page, filter.order, CREATED);
+    statement.begin_page(page, filter.order, CREATED);
     statement.part(" AND state = 'living'");
     if let Some(provider) = &filter.provider {
         statement
@@ -144,7 +144,7 @@ fn page_of(scope: &str, filter: &ApiFilter, page: &PageRequest, shelf: Shelf) ->
         }
         statement.part("))");
     }
-    statement.until_page(page, filter.order, CREATED);
+    statement.end_page(page, filter.order, CREATED);
     statement
 }
 
@@ -204,9 +204,9 @@ impl Store {
         asked: (ApiFilter, Shelf),
         page: PageRequest,
     ) -> Result<Page<Api>, ActError> {
-        let (filter, shelf) = asked;
+        let (filter, which) = asked;
         let mut connection = self.reader().await?;
-        let rows = page_of(scope, &filter, &page, shelf)
+        let rows = page_of(scope, &filter, &page, which)
             .fetch(&mut connection)
             .await?;
         let items = read_all(&mut connection, &rows, scope).await?;
@@ -341,12 +341,12 @@ async fn read_all(
     let mut items = Vec::with_capacity(rows.len());
     for (row, id) in rows.iter().zip(&ids) {
         let columns = Columns::of(row, "apis");
-        let shared = shares.remove(id).unwrap_or_default();
-        let shared = shared.iter().map(|id| OrganizationId::parse(id));
-        let shared = shared.collect::<Result<_, _>>();
-        let shared = shared.map_err(|_| columns.corrupt("shared_with"))?;
+        let with = shares.remove(id).unwrap_or_default();
+        let with = with.iter().map(|id| OrganizationId::parse(id));
+        let with = with.collect::<Result<_, _>>();
+        let with = with.map_err(|_| columns.corrupt("shared_with"))?;
         let filed = categories.remove(id).unwrap_or_default();
-        let mut api = apis::of_row(&columns, shared, filed)?;
+        let mut api = apis::of_row(&columns, with, filed)?;
         if !scope.is_empty() && api.organization_id.as_str() != scope {
             api.shared_with.clear();
         }

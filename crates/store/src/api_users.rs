@@ -44,10 +44,10 @@ pub struct ApiUser {
 fn page_of(api: &str, page: &PageRequest) -> Statement {
     let mut statement =
         Statement::new("SELECT id, organization_id, name, state, created_at_us FROM apps");
-    statement.from_page(page, Order::Oldest, CREATED);
+    statement.begin_page(page, Order::Oldest, CREATED);
     statement.part(" AND id IN (SELECT app_id FROM app_apis WHERE api_id = ");
     statement.value(api).part(")");
-    statement.until_page(page, Order::Oldest, CREATED);
+    statement.end_page(page, Order::Oldest, CREATED);
     statement
 }
 

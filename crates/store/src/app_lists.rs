@@ -50,7 +50,7 @@ const COLUMNS: &str = "SELECT id, organization_id, name, description, website, c
 
 fn page_of(scope: &str, filter: &AppFilter, page: &PageRequest) -> Statement {
     let mut statement = Statement::new(COLUMNS);
-    statement.from_page(page, filter.order, CREATED);
+    statement.begin_page(page, filter.order, CREATED);
     if !scope.is_empty() {
         statement.part(" AND organization_id = ").value(scope);
     }
@@ -70,7 +70,7 @@ fn page_of(scope: &str, filter: &AppFilter, page: &PageRequest) -> Statement {
         statement.part(" OR client_id = ").value(search.trim());
         statement.part(")");
     }
-    statement.until_page(page, filter.order, CREATED);
+    statement.end_page(page, filter.order, CREATED);
     statement
 }
 

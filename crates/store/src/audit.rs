@@ -63,7 +63,7 @@ const COLUMNS: &str = "SELECT id, at_us, actor, action, entity_kind, entity_id, 
 
 fn page_of(scope: &str, filter: &AuditFilter, page: &PageRequest) -> Statement {
     let mut statement = Statement::new(COLUMNS);
-    statement.from_page(page, Order::Newest, KEY);
+    statement.begin_page(page, Order::Newest, KEY);
     let organization = filter.organization_id.as_ref().map(OrganizationId::as_str);
     for own in [Some(scope), organization].into_iter().flatten() {
         if !own.is_empty() {
@@ -91,7 +91,7 @@ fn page_of(scope: &str, filter: &AuditFilter, page: &PageRequest) -> Statement {
     if let Some(to) = filter.to {
         statement.part(" AND at_us < ").value(to.as_us());
     }
-    statement.until_page(page, Order::Newest, KEY);
+    statement.end_page(page, Order::Newest, KEY);
     statement
 }
 

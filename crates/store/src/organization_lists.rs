@@ -45,7 +45,7 @@ const COLUMNS: &str = "SELECT id, name, address, country_code, phone_number, web
 
 fn page_of(scope: &str, filter: &OrganizationFilter, page: &PageRequest) -> Statement {
     let mut statement = Statement::new(COLUMNS);
-    statement.from_page(page, filter.order, CREATED);
+    statement.begin_page(page, filter.order, CREATED);
     if !scope.is_empty() {
         statement.part(" AND id = ").value(scope);
     }
@@ -59,7 +59,7 @@ fn page_of(scope: &str, filter: &OrganizationFilter, page: &PageRequest) -> Stat
         statement.part(" ESCAPE '\\' OR id = ").value(search.trim());
         statement.part(")");
     }
-    statement.until_page(page, filter.order, CREATED);
+    statement.end_page(page, filter.order, CREATED);
     statement
 }
 
@@ -114,15 +114,20 @@ impl Store {
     ) -> Result<Vec<OrganizationSummary>, ActError> {
         let mut connection = self.reader().await?;
         let ids: Vec<&str> = organizations.iter().map(|item| item.id.as_str()).collect();
-        let apps = " SELECT organization_id, COUNT(*) AS n FROM apps";
-        let apps = counts(&mut connection, (apps, " AND state <> 'deleted'"), &ids).await?;
-        let apis = " SELECT organization_id, COUNT(*) AS n FROM apis";
-        let apis = counts(&mut connection, (apis, " AND state = 'living'"), &ids).await?;
+        let of_apps = " SELECT organization_id, COUNT(*) AS n FROM apps";
+        let of_apps = counts(&mut connection, (of_apps, " AND state <> 'deleted'"), &ids).await?;
+        let of_providers = " SELECT organization_id, COUNT(*) AS n FROM apis";
+        let of_providers = counts(
+            &mut connection,
+            (of_providers, " AND state = 'living'"),
+            &ids,
+        )
+        .await?;
         let members = " SELECT organization_id, COUNT(*) AS n FROM memberships";
         let members = counts(&mut connection, (members, ""), &ids).await?;
         let summary = |id: &&str| OrganizationSummary {
-            apps: apps.get(*id).copied().unwrap_or(0),
-            apis: apis.get(*id).copied().unwrap_or(0),
+            apps: of_apps.get(*id).copied().unwrap_or(0),
+            apis: of_providers.get(*id).copied().unwrap_or(0),
             members: members.get(*id).copied().unwrap_or(0),
         };
         Ok(ids.iter().map(summary).collect())

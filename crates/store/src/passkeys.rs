@@ -216,16 +216,16 @@ impl Store {
         &self,
         pending: &SecretDigest,
         user: &User,
-        used: PasskeyUse,
+        passkey_use: PasskeyUse,
         device: String,
     ) -> Result<Acted<(SessionId, Secret)>, ActError> {
         act!(self, &user.actor(), |act| {
             act.finish_pending(PendingPurpose::PasskeySignIn, pending)
                 .await?;
-            note_use(act, user, &used).await?;
+            note_use(act, user, &passkey_use).await?;
             let proof = "passkey";
             let device = device.clone();
-            let detail = json!({ "proof": proof, "device": device, "passkey": used.id });
+            let detail = json!({ "proof": proof, "device": device, "passkey": passkey_use.id });
             let made = sessions::insert(act, &user.id, &NewSession { device, proof }).await?;
             note(act, "user.sign_in", &user.id, detail);
             Ok(made)
@@ -253,16 +253,16 @@ impl Store {
     }
 }
 
-async fn note_use(act: &mut Act, user: &User, used: &PasskeyUse) -> Result<(), Fault> {
+async fn note_use(act: &mut Act, user: &User, passkey_use: &PasskeyUse) -> Result<(), Fault> {
     let now = act.now().as_us();
     let noted = sqlx::query(
         "UPDATE passkeys SET credential = $3, sign_count = $4, last_used_at_us = $5 \
          WHERE id = $1 AND user_id = $2 AND (sign_count < $4 OR (sign_count = 0 AND $4 = 0))",
     )
-    .bind(used.id.as_str())
+    .bind(passkey_use.id.as_str())
     .bind(user.id.as_str())
-    .bind(used.credential.to_string())
-    .bind(i64::from(used.sign_count))
+    .bind(passkey_use.credential.to_string())
+    .bind(i64::from(passkey_use.sign_count))
     .bind(now)
     .execute(act.db())
     .await?;

@@ -97,7 +97,7 @@ impl Statement {
     }
 
     /// Begins the conditions with where the page begins.
-    pub(crate) fn from_page(&mut self, page: &PageRequest, order: Order, key: Key) -> &mut Self {
+    pub(crate) fn begin_page(&mut self, page: &PageRequest, order: Order, key: Key) -> &mut Self {
         let (sign, (instant, id)) = match order {
             Order::Oldest => (") > (", page.start()),
             Order::Newest => (") < (", page.start_descending()),
@@ -107,7 +107,7 @@ impl Statement {
     }
 
     /// Ends the statement with the order and how many rows are read.
-    pub(crate) fn until_page(&mut self, page: &PageRequest, order: Order, key: Key) -> &mut Self {
+    pub(crate) fn end_page(&mut self, page: &PageRequest, order: Order, key: Key) -> &mut Self {
         let columns = match order {
             Order::Oldest => key.columns,
             Order::Newest => key.descending,

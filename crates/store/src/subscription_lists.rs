@@ -81,7 +81,7 @@ impl Asked<'_> {
             self.side(&mut statement, " AND owner_organization_id = ");
             statement.part(")");
         }
-        statement.until_page(self.page, self.filter.order, CREATED);
+        statement.end_page(self.page, self.filter.order, CREATED);
         statement
     }
 
@@ -90,13 +90,13 @@ impl Asked<'_> {
         statement.part("SELECT id FROM subscriptions");
         self.conditions(statement);
         statement.part(condition).value(self.scope);
-        statement.until_page(self.page, self.filter.order, CREATED);
+        statement.end_page(self.page, self.filter.order, CREATED);
         statement.part(") AS side");
     }
 
     fn conditions(&self, statement: &mut Statement) {
         let filter = self.filter;
-        statement.from_page(self.page, filter.order, CREATED);
+        statement.begin_page(self.page, filter.order, CREATED);
         if let Some(app) = &filter.app_id {
             statement.part(" AND app_id = ").value(app.as_str());
         }
@@ -175,9 +175,9 @@ impl Store {
         let apps = of.iter().filter_map(|item| item.app_id.as_ref());
         let apps = apps.map(AppId::as_str).collect();
         let apps = names_in(&mut connection, "SELECT id, name FROM apps", apps).await?;
-        let apis = of.iter().filter_map(|item| item.api_id.as_ref());
-        let apis = apis.map(ApiId::as_str).collect();
-        let apis = names_in(&mut connection, "SELECT id, name FROM apis", apis).await?;
+        let provided = of.iter().filter_map(|item| item.api_id.as_ref());
+        let provided = provided.map(ApiId::as_str).collect();
+        let provided = names_in(&mut connection, "SELECT id, name FROM apis", provided).await?;
         let mut owners = Statement::new("SELECT id, owner_organization_id FROM subscriptions");
         owners
             .part(" WHERE id IN ")
@@ -200,7 +200,7 @@ impl Store {
                 owner_organization_id: owner.clone(),
                 owner_organization_name: named(&organizations, owner.as_str()),
                 app_name: item.app_id.as_ref().map(|id| named(&apps, id.as_str())),
-                api_name: item.api_id.as_ref().map(|id| named(&apis, id.as_str())),
+                api_name: item.api_id.as_ref().map(|id| named(&provided, id.as_str())),
             }
         };
         Ok(of.iter().map(summary).collect())

@@ -239,9 +239,8 @@ fn party_to(
         (Reach::One(own), SubscriptionEvent::Deactivate) => {
             *own == owned.subscription.organization_id
         }
-        (Reach::One(_), SubscriptionEvent::Expire) => false,
+        (Reach::One(_), SubscriptionEvent::Expire) | (Reach::Oneself, _) => false,
         (Reach::One(own), _) => *own == owned.owner,
-        (Reach::Oneself, _) => false,
     };
     if allowed {
         Ok(())

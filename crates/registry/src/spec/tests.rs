@@ -1,5 +1,7 @@
 //! Specifications of both families in both languages, and texts that mean harm.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 const SWAGGER: &str = r"
@@ -193,7 +195,7 @@ fn a_good_specification_is_only_noted() {
 fn a_large_specification_gets_a_bounded_list() {
     let mut text = "openapi: 3.0.0\ninfo: {title: t, version: '1'}\npaths:\n".to_owned();
     for number in 0..1_000 {
-        text.push_str(&format!("  /p{number}: {{get: {{operationId: same}}}}\n"));
+        let _ = writeln!(text, "  /p{number}: {{get: {{operationId: same}}}}");
     }
 
     let report = check(&text);

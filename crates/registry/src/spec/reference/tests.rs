@@ -1,5 +1,7 @@
 //! References of both families, and of documents that are awkward or mean harm.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 const OPENAPI: &str = r##"
@@ -201,10 +203,11 @@ fn schemas_that_unfold_without_end_are_cut() {
         let members: Vec<String> = (0..10)
             .map(|at| format!("p{at}: {{$ref: '#/s/{}'}}", level + 1))
             .collect();
-        text.push_str(&format!(
-            "  {level}: {{properties: {{{}}}}}\n",
+        let _ = writeln!(
+            text,
+            "  {level}: {{properties: {{{}}}}}",
             members.join(", ")
-        ));
+        );
     }
 
     let made = whole(&text);
@@ -217,9 +220,10 @@ fn schemas_that_unfold_without_end_are_cut() {
 #[test]
 fn five_hundred_operations_are_shown() {
     let mut text = OPENAPI.replace("paths:\n", "paths:\n@@");
-    let many: String = (0..499)
-        .map(|at| format!("  /x{at}: {{get: {{responses: {{200: {{content: {{a/b: {{schema: {{$ref: '#/components/schemas/Pet'}}}}}}}}}}}}}}\n"))
-        .collect();
+    let mut many = String::new();
+    for at in 0..499 {
+        let _ = writeln!(many, "  /x{at}: {{get: {{responses: {{200: {{content: {{a/b: {{schema: {{$ref: '#/components/schemas/Pet'}}}}}}}}}}}}}}");
+    }
     text = text.replace("@@", &many);
 
     let made = whole(&text);
