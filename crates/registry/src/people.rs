@@ -27,7 +27,7 @@ mod setup;
 /// Signing in.
 pub mod sign_in;
 
-pub use account::{REGISTRATION_SETTING, SignUpForm};
+pub use account::SignUpForm;
 pub use authenticator::{Enrolment, RecoveryCodes};
 pub use error::PeopleError;
 pub use passkeys::Ceremony;

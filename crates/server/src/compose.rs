@@ -12,6 +12,8 @@ mod mail;
 mod node;
 /// The store of a node.
 mod opening;
+/// A way back in for whoever has the machine.
+mod recovery;
 /// The threads of a node.
 mod runtimes;
 
@@ -52,6 +54,7 @@ use crate::{
 };
 
 use node::Node;
+pub use recovery::recovery_link;
 pub use runtimes::Runtimes;
 
 /// How long a stop waits for what the workers of jobs have begun.

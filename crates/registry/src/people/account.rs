@@ -4,6 +4,7 @@
 use std::fmt;
 
 use portcullis_core::{
+    installation::Registration,
     organization::User,
     people::LinkPurpose,
     permissions::{Action, Actor, may, oneself},
@@ -17,9 +18,6 @@ use super::{
     sessions::SignedIn,
 };
 use crate::{password::Password, rules};
-
-/// The setting that says who may sign up: `open` or `closed`.
-pub const REGISTRATION_SETTING: &str = "registration";
 
 /// What somebody types to sign up.
 #[derive(Clone)]
@@ -46,8 +44,8 @@ impl People {
     /// # Errors
     /// [`PeopleError::Act`].
     pub async fn registration_is_open(&self) -> Result<bool, PeopleError> {
-        let value = self.inner.store.get_setting(REGISTRATION_SETTING).await?;
-        Ok(value.as_deref() == Some("open"))
+        let settings = self.inner.store.installation_settings().await?;
+        Ok(settings.registration == Registration::Open)
     }
 
     /// Notes a sign-up and owes the mail that proves the address. The same answer whether or not the address

@@ -17,7 +17,7 @@ use webauthn_rs::{
     Webauthn, WebauthnBuilder,
     prelude::{
         DiscoverableAuthentication, DiscoverableKey, Passkey as Credential, PasskeyRegistration,
-        PublicKeyCredential, RegisterPublicKeyCredential,
+        PublicKeyCredential, RegisterPublicKeyCredential, WebauthnError,
     },
 };
 
@@ -183,7 +183,7 @@ impl People {
     ) -> Result<SignIn, PeopleError> {
         self.unless_source_throttled(visit)?;
         let digest = pending_digest(pending)?;
-        let verified = self.verified(&digest, answer).await;
+        let verified = self.verified(&digest, answer, visit).await;
         let (user, used) = match verified {
             Ok(verified) => verified,
             Err(error) => {
@@ -206,11 +206,7 @@ impl People {
             Err(ActError::Conflict {
                 code: "passkey_copied",
                 ..
-            }) => {
-                tracing::warn!(user = %user.id, passkey = %id, "a passkey signed less often than before; it may have been copied");
-                store.note_copied_passkey(&user, &id).await?;
-                Err(PeopleError::WrongPasskey)
-            }
+            }) => Err(self.copied(&user, &id, visit).await),
             Err(ActError::NotFound(_)) => Err(PeopleError::WrongPasskey),
             Err(error) => Err(error.into()),
         }
@@ -221,6 +217,7 @@ impl People {
         &self,
         digest: &SecretDigest,
         answer: &Value,
+        visit: &Visit,
     ) -> Result<(User, PasskeyUse), PeopleError> {
         let begun = self.begun(PendingPurpose::PasskeySignIn, digest).await?;
         let state: DiscoverableAuthentication =
@@ -237,28 +234,36 @@ impl People {
             .filter(|kept| handle(&kept.user_id) == claimed)
             .ok_or(PeopleError::WrongPasskey)?;
         let mut credential = credential(&kept)?;
-        let result = webauthn
-            .finish_discoverable_authentication_v2(
-                &answer,
-                state,
-                &DiscoverableKey::from(&credential),
-            )
-            .map_err(|error| wrong(&error))?;
-        if !result.user_verified() {
-            return Err(PeopleError::WrongPasskey);
-        }
-        credential.update_credential(&result);
         let system = may(&Actor::System, Action::Read, None).map_err(|_| ActError::Forbidden)?;
         let user = store.user(&system, &kept.user_id).await?;
         if user.disabled_at.is_some() {
             return Err(PeopleError::WrongPasskey);
         }
+        let key = DiscoverableKey::from(&credential);
+        let result = match webauthn.finish_discoverable_authentication_v2(&answer, state, &key) {
+            Ok(result) if result.user_verified() => result,
+            Ok(_) => return Err(PeopleError::WrongPasskey),
+            Err(WebauthnError::CredentialPossibleCompromise) => {
+                return Err(self.copied(&user, &kept.passkey.id, visit).await);
+            }
+            Err(error) => return Err(wrong(&error)),
+        };
+        credential.update_credential(&result);
         let used = PasskeyUse {
             id: kept.passkey.id,
             credential: json(&credential)?,
             sign_count: result.counter(),
         };
         Ok((user, used))
+    }
+
+    /// Writes down that a passkey has signed less often than before: it may have been copied.
+    async fn copied(&self, user: &User, id: &PasskeyId, visit: &Visit) -> PeopleError {
+        tracing::warn!(user = %user.id, passkey = %id, "a passkey signed less often than before; it may have been copied");
+        match self.store(visit).note_copied_passkey(user, id).await {
+            Ok(_) => PeopleError::WrongPasskey,
+            Err(error) => error.into(),
+        }
     }
 
     async fn begun(

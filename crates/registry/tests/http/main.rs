@@ -10,6 +10,7 @@
 mod in_process;
 mod jobs;
 mod openapi;
+mod people;
 mod seed;
 mod subscriptions_api;
 mod v1;

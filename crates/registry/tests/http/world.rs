@@ -130,6 +130,26 @@ impl World {
 
     /// The same with mail going elsewhere than into the mailbox.
     pub(crate) async fn with_mail(mail_mode: MailMode) -> Self {
+        let operator = async |store: &Store| person(store, "operator@example.com", None).await;
+        Self::with(mail_mode, operator).await
+    }
+
+    /// An installation that nobody operates yet; the person called operator is a viewer of something.
+    pub(crate) async fn without_operator() -> Self {
+        let viewer = async |store: &Store| {
+            let new = NewOrganization {
+                name: "Something".to_owned(),
+                ..NewOrganization::default()
+            };
+            let made = store.create_organization(&system(Action::Operate), new, None);
+            let organization = made.await.unwrap().value.id;
+            let membership = Some((organization, MemberRole::Viewer));
+            person(store, "viewer@example.com", membership).await
+        };
+        Self::with(MailMode::Capture, viewer).await
+    }
+
+    async fn with(mail_mode: MailMode, operator: impl AsyncFnOnce(&Store) -> Person) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(NOW));
         let store = Store::open(StoreSettings {
@@ -176,7 +196,7 @@ impl World {
             clock: clock.clone(),
             settings: Arc::new(settings),
         };
-        let operator = person(&state.store, "operator@example.com", None).await;
+        let operator = operator(&state.store).await;
         Self {
             router: router(state.clone()),
             state,

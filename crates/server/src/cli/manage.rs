@@ -12,10 +12,12 @@ mod dev_env;
 mod env_file;
 mod example_app;
 mod failure;
+mod invitation;
 mod job;
 mod key;
 mod mail;
 mod management_api;
+mod member;
 mod members;
 mod node;
 mod organization;
@@ -27,6 +29,7 @@ mod settings;
 mod subscription;
 mod terminal;
 mod token;
+mod user;
 
 use std::process::ExitCode;
 
@@ -46,6 +49,12 @@ pub enum Command {
     ExampleApp(Box<example_app::Arguments>),
     /// Organizations, which own apps and APIs and activate apps of others.
     Org(Box<organization::Arguments>),
+    /// People who sign in.
+    User(Box<user::Arguments>),
+    /// Who belongs to an organization, and as what.
+    Member(Box<member::Arguments>),
+    /// People who were asked to join an organization and have not answered.
+    Invitation(Box<invitation::Arguments>),
     /// Apps, the programs that call APIs.
     App(Box<app::Arguments>),
     /// API Secrets of apps and Client Secrets of APIs.
@@ -105,6 +114,9 @@ async fn ask(command: Command, settings: &Settings) -> Result<(), Failure> {
         Command::Call(arguments) => call::run(*arguments, settings).await,
         Command::ExampleApp(arguments) => example_app::run(&arguments, settings),
         Command::Org(arguments) => organization::run(*arguments, settings).await,
+        Command::User(arguments) => user::run(*arguments, settings).await,
+        Command::Member(arguments) => member::run(*arguments, settings).await,
+        Command::Invitation(arguments) => invitation::run(*arguments, settings).await,
         Command::App(arguments) => app::run(*arguments, settings).await,
         Command::Secret(arguments) => secret::run(*arguments, settings).await,
         Command::Api(arguments) => api::run(*arguments, settings).await,

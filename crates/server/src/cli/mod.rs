@@ -4,6 +4,8 @@
 //! talk to a server 3 not authenticated, 4 forbidden, 5 not found, 6 conflict, 7 validation, 8 rate or quota,
 //! 9 server or provider error, 10 network or time-out.
 
+/// Commands for whoever has the machine itself.
+pub mod admin;
 /// Commands that talk to a running installation.
 pub mod manage;
 
@@ -27,6 +29,8 @@ enum Command {
     Dev(DevArguments),
     /// Start the roles of a production node.
     Serve(ServeArguments),
+    /// What whoever has the machine itself may do without being signed in.
+    Admin(admin::Arguments),
     #[command(flatten)]
     Manage(manage::Command),
 }
@@ -69,6 +73,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Serve(arguments) => compose::serve(&arguments),
+        Command::Admin(arguments) => admin::run(&arguments),
         Command::Manage(command) => return manage::run(command),
     };
     match outcome {

@@ -5,7 +5,71 @@ use std::fs;
 use crate::{run::Run, server::Server};
 
 /// Command, method, path with query, body; `""` stands for no body.
-const REQUESTS: [(&str, &str, &str, &str); 39] = [
+const REQUESTS: [(&str, &str, &str, &str); 53] = [
+    ("user list --search ada", "GET", "/v1/users?q=ada", ""),
+    ("user get u", "GET", "/v1/users/u", ""),
+    (
+        "user create --email a@x.org --name Ada --member-of o=viewer",
+        "POST",
+        "/v1/users",
+        r#"{"email":"a@x.org","full_name":"Ada","is_operator":false,"memberships":[{"organization_id":"o","role":"viewer"}]}"#,
+    ),
+    (
+        "user update u --operator true",
+        "PATCH",
+        "/v1/users/u",
+        r#"{"is_operator":true}"#,
+    ),
+    ("user disable u", "POST", "/v1/users/u/disable", ""),
+    ("user enable u", "POST", "/v1/users/u/enable", ""),
+    (
+        "user reset-password u",
+        "POST",
+        "/v1/users/u/send_password_reset",
+        "",
+    ),
+    (
+        "member list o --limit 5",
+        "GET",
+        "/v1/organizations/o/members?limit=5",
+        "",
+    ),
+    (
+        "member set-role o u admin",
+        "PATCH",
+        "/v1/organizations/o/members/u",
+        r#"{"role":"admin"}"#,
+    ),
+    (
+        "member remove o u",
+        "DELETE",
+        "/v1/organizations/o/members/u",
+        "",
+    ),
+    (
+        "invitation list o",
+        "GET",
+        "/v1/organizations/o/invitations",
+        "",
+    ),
+    (
+        "invitation create o --email a@x.org --role owner",
+        "POST",
+        "/v1/organizations/o/invitations",
+        r#"{"email":"a@x.org","role":"owner"}"#,
+    ),
+    (
+        "invitation revoke o i",
+        "DELETE",
+        "/v1/organizations/o/invitations/i",
+        "",
+    ),
+    (
+        "invitation resend o i",
+        "POST",
+        "/v1/organizations/o/invitations/i/resend",
+        "",
+    ),
     (
         "org list --limit 5 --after c",
         "GET",
