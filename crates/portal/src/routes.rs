@@ -13,7 +13,10 @@ use portcullis_core::permissions::Action;
 use crate::pages::{account, admin, audit, organization};
 use crate::{
     PortalState, assets,
-    pages::{apis, apps, errors, front, invitation, mail, passkey, password, prove, session, sign_in, sign_up, subscriptions, theme, welcome},
+    pages::{
+        apis, apps, errors, front, invitation, mail, passkey, password, prove, session, sign_in,
+        sign_up, subscriptions, theme, welcome,
+    },
 };
 
 /// Who may open a page.

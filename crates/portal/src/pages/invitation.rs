@@ -51,7 +51,10 @@ async fn show(page: &Page, form: Form) -> Answer {
             email: shown.invitation.email,
             invited_by: shown.invitation.invited_by,
             has_account: shown.has_account,
-            signed_in_as: page.session().map(|s| s.who.user.email.clone()).unwrap_or_default(),
+            signed_in_as: page
+                .session()
+                .map(|s| s.who.user.email.clone())
+                .unwrap_or_default(),
             next: crate::view::encoded(&next),
         },
     )
@@ -64,7 +67,10 @@ pub(crate) async fn submit(page: Page, sent: Sent) -> Answer {
     let organization = people.invitation(token).await?.organization;
     let flash = Flash::success(format!("You are a member of {organization} now."));
     if let Some(session) = page.session() {
-        return match people.accept_invitation(&session.who, token, page.visit()).await {
+        return match people
+            .accept_invitation(&session.who, token, page.visit())
+            .await
+        {
             Ok(_) => Ok(page.go_saying("/", &flash)),
             Err(error) => show(&page, sign_in::refused(sent.form(), &error)?).await,
         };

@@ -66,9 +66,11 @@ fn mailbox(page: &Page) -> Result<Management, Failure> {
 pub(crate) async fn list(page: Page, Query(After { after }): Query<After>) -> Answer {
     let mut query = vec![("limit", "50")];
     if !after.is_empty() {
-        query.push(("after", &after));
+        query.push(("after", after.as_str()));
     }
-    let mails = mailbox(&page)?.get::<Listed<CapturedMail>>("/v1/captured_mails", &query).await?;
+    let mails = mailbox(&page)?
+        .get::<Listed<CapturedMail>>("/v1/captured_mails", &query)
+        .await?;
     page.show(&Mailbox {
         shell: page.shell(Section::Mailbox, "Mailbox"),
         mails: mails.value,
@@ -93,7 +95,9 @@ pub(crate) async fn show(page: Page, Path(id): Path<String>) -> Answer {
     // The page of all that frames something: the mail's own document.
     let policy = crate::POLICY.replace("frame-ancestors", "frame-src 'self'; frame-ancestors");
     if let Ok(policy) = HeaderValue::from_str(&policy) {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     Ok(response)
 }
@@ -102,8 +106,14 @@ pub(crate) async fn show(page: Page, Path(id): Path<String>) -> Answer {
 pub(crate) async fn document(page: Page, Path(id): Path<String>) -> Result<Response, Failure> {
     let mut response = Html(opened(&page, &id).await?.html).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(DOCUMENT_POLICY));
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(DOCUMENT_POLICY),
+    );
+    headers.insert(
+        header::X_FRAME_OPTIONS,
+        HeaderValue::from_static("SAMEORIGIN"),
+    );
     Ok(response)
 }
 
@@ -111,7 +121,12 @@ pub(crate) async fn document(page: Page, Path(id): Path<String>) -> Result<Respo
 fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
-    while let Some(at) = rest.find("http://").into_iter().chain(rest.find("https://")).min() {
+    while let Some(at) = rest
+        .find("http://")
+        .into_iter()
+        .chain(rest.find("https://"))
+        .min()
+    {
         let (before, from) = rest.split_at(at);
         let end = from.find(char::is_whitespace).unwrap_or(from.len());
         let (link, after) = from.split_at(end);

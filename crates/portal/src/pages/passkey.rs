@@ -16,7 +16,11 @@ use crate::{
 
 /// `POST /login/passkey/begin`: what the browser is to ask its person for.
 pub(crate) async fn begin(page: Page) -> Result<Response, Failure> {
-    let ceremony = page.portal().people().begin_passkey_sign_in(page.visit()).await?;
+    let ceremony = page
+        .portal()
+        .people()
+        .begin_passkey_sign_in(page.visit())
+        .await?;
     Ok(begun(&ceremony))
 }
 
@@ -35,7 +39,10 @@ pub(crate) fn answered(sent: &Sent) -> Value {
 pub(crate) async fn finish(page: Page, sent: Sent) -> Answer {
     let people = page.portal().people();
     let (pending, answer) = (sent.get("pending"), answered(&sent));
-    match people.sign_in_with_passkey(pending, &answer, page.visit()).await {
+    match people
+        .sign_in_with_passkey(pending, &answer, page.visit())
+        .await
+    {
         Ok(step) => sign_in::go_on(&page, step, sent.get("next"), None),
         Err(error) => {
             let form = crate::form::Form::with([("next", sent.get("next"))]);

@@ -61,7 +61,9 @@ pub(crate) async fn reset_form(page: Page, Query(link): Query<Token>) -> Answer 
 
 async fn show_reset(page: &Page, form: Form) -> Answer {
     let people = page.portal().people();
-    let link = people.link(LinkPurpose::PasswordReset, form.value("token")).await?;
+    let link = people
+        .link(LinkPurpose::PasswordReset, form.value("token"))
+        .await?;
     let status = form.status();
     let shell = page.shell(Section::None, "Set a new password");
     let email = link.email;
@@ -71,11 +73,15 @@ async fn show_reset(page: &Page, form: Form) -> Answer {
 /// `POST /reset-password`.
 pub(crate) async fn reset(page: Page, sent: Sent) -> Answer {
     let people = page.portal().people();
-    let set = people.reset_password(sent.get("token"), sent.raw("password"), page.visit()).await;
+    let set = people
+        .reset_password(sent.get("token"), sent.raw("password"), page.visit())
+        .await;
     match set {
         Ok(_) => Ok(page.go_signed_out(
             "/login",
-            &Flash::success("Your password is set. Every session was ended; sign in with the new password."),
+            &Flash::success(
+                "Your password is set. Every session was ended; sign in with the new password.",
+            ),
         )),
         Err(error) => show_reset(&page, sign_in::refused(sent.form(), &error)?).await,
     }

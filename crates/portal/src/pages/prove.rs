@@ -36,7 +36,11 @@ pub(crate) async fn submit(page: Page, sent: Sent) -> Answer {
     let (who, visit) = (page.who()?, page.visit());
     let proved = match sent.some("code") {
         Some(code) => sessions.prove_by_code(who, code, visit).await,
-        None => sessions.prove_by_password(who, sent.raw("password"), visit).await,
+        None => {
+            sessions
+                .prove_by_password(who, sent.raw("password"), visit)
+                .await
+        }
     };
     match proved {
         Ok(cookie) => Ok(page.go_signed_in(safe_next(sent.get("next")), &cookie, None)),

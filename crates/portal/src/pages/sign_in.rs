@@ -57,7 +57,14 @@ pub(super) async fn show(page: &Page, form: Form) -> Answer {
     let is_open = page.portal().people().registration_is_open().await?;
     let shell = page.shell(Section::None, "Sign in").script("passkey.js");
     let status = form.status();
-    page.show_with(status, &SignInPage { shell, form, is_open })
+    page.show_with(
+        status,
+        &SignInPage {
+            shell,
+            form,
+            is_open,
+        },
+    )
 }
 
 /// `POST /login`.
@@ -102,7 +109,10 @@ pub(crate) async fn submit_code(page: Page, sent: Sent) -> Answer {
     let people = page.portal().people();
     let pending = sent.get("pending");
     let form = Form::with([("next", sent.get("next"))]);
-    match people.finish_sign_in(pending, sent.get("code"), page.visit()).await {
+    match people
+        .finish_sign_in(pending, sent.get("code"), page.visit())
+        .await
+    {
         Ok(step) => go_on(&page, step, sent.get("next"), None),
         Err(error @ PeopleError::WrongCode) => {
             let pending = Secret::from_text(pending.to_owned());

@@ -67,7 +67,9 @@ pub(crate) async fn submit(page: Page, sent: Sent) -> Answer {
 /// `GET /verify-email`. The link is used up by the button: mail programs follow links.
 pub(crate) async fn verify_form(page: Page, Query(link): Query<Token>) -> Answer {
     let people = page.portal().people();
-    let found = people.link(LinkPurpose::EmailVerification, &link.token).await?;
+    let found = people
+        .link(LinkPurpose::EmailVerification, &link.token)
+        .await?;
     page.show(&UseLink {
         shell: page.shell(Section::None, "Confirm your address"),
         action: "/verify-email",
@@ -79,7 +81,10 @@ pub(crate) async fn verify_form(page: Page, Query(link): Query<Token>) -> Answer
 
 /// `POST /verify-email`.
 pub(crate) async fn verify(page: Page, sent: Sent) -> Answer {
-    page.portal().people().verify_email(sent.get("token"), page.visit()).await?;
+    page.portal()
+        .people()
+        .verify_email(sent.get("token"), page.visit())
+        .await?;
     let flash = Flash::success("Your address is confirmed. Sign in to go on.");
     Ok(page.go_saying("/login", &flash))
 }
@@ -99,8 +104,16 @@ pub(crate) async fn change_form(page: Page, Query(link): Query<Token>) -> Answer
 
 /// `POST /change-email`.
 pub(crate) async fn change(page: Page, sent: Sent) -> Answer {
-    let user = page.portal().people().change_email(sent.get("token"), page.visit()).await?;
+    let user = page
+        .portal()
+        .people()
+        .change_email(sent.get("token"), page.visit())
+        .await?;
     let flash = Flash::success(format!("Your address is {} from now on.", user.email));
-    let next = if page.session().is_some() { "/" } else { "/login" };
+    let next = if page.session().is_some() {
+        "/"
+    } else {
+        "/login"
+    };
     Ok(page.go_saying(next, &flash))
 }

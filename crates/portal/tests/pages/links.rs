@@ -14,7 +14,11 @@ const OTHER_PASSWORD: &str = "windlass oak seventeen gate";
 /// The path of the link in the last mail to this address.
 async fn link_to(world: &World, to: &str) -> String {
     let mails = world.mails().await;
-    let (_, mail) = mails.iter().rev().find(|(address, _)| address == to).unwrap();
+    let (_, mail) = mails
+        .iter()
+        .rev()
+        .find(|(address, _)| address == to)
+        .unwrap();
     let link = match mail {
         Mail::EmailVerification { link, .. }
         | Mail::PasswordReset { link, .. }
@@ -26,7 +30,11 @@ async fn link_to(world: &World, to: &str) -> String {
 
 async fn sign_in(browser: &Browser<'_>, email: &str, password: &str) -> u16 {
     let fields = [("email", email), ("password", password)];
-    browser.submit("/login", "/login", &fields).await.status.as_u16()
+    browser
+        .submit("/login", "/login", &fields)
+        .await
+        .status
+        .as_u16()
 }
 
 #[tokio::test]
@@ -36,19 +44,30 @@ async fn a_forgotten_password_is_set_anew_by_the_link_once() {
     let before = world.browser_of(&user).await;
     let ada = world.visitor();
 
-    let asked = ada.submit("/forgot", "/forgot", &[("email", "Ada@example.com")]).await;
+    let asked = ada
+        .submit("/forgot", "/forgot", &[("email", "Ada@example.com")])
+        .await;
     assert_eq!(asked.location(), "/login");
-    assert!(ada.get("/login").await.has("a mail with a link is on its way"));
+    assert!(
+        ada.get("/login")
+            .await
+            .has("a mail with a link is on its way")
+    );
     let path = link_to(&world, "ada@example.com").await;
     let page = ada.get(&path).await.expect(200);
     assert!(page.has("ada@example.com"));
-    let refused = ada.send_form(&page, "/reset-password", &[("password", "short")]).await;
+    let refused = ada
+        .send_form(&page, "/reset-password", &[("password", "short")])
+        .await;
     assert!(!refused.wrong("password").is_empty());
     let fields = [("password", OTHER_PASSWORD)];
     let set = ada.send_form(&refused, "/reset-password", &fields).await;
 
     assert_eq!(set.location(), "/login");
-    assert!(before.get("/").await.has("href=\"/login\""), "every session has ended");
+    assert!(
+        before.get("/").await.has("href=\"/login\""),
+        "every session has ended"
+    );
     assert_eq!(sign_in(&ada, "ada@example.com", PASSWORD).await, 422);
     assert_eq!(sign_in(&ada, "ada@example.com", OTHER_PASSWORD).await, 303);
     let eve = world.visitor();
@@ -63,13 +82,21 @@ async fn asking_for_a_new_password_says_the_same_of_every_address() {
 
     for email in ["ada@example.com", "nobody@example.com"] {
         let visitor = world.visitor();
-        let asked = visitor.submit("/forgot", "/forgot", &[("email", email)]).await;
+        let asked = visitor
+            .submit("/forgot", "/forgot", &[("email", email)])
+            .await;
         assert_eq!(asked.location(), "/login", "{email}");
     }
-    let bad = world.visitor().submit("/forgot", "/forgot", &[("email", "no")]).await;
+    let bad = world
+        .visitor()
+        .submit("/forgot", "/forgot", &[("email", "no")])
+        .await;
     assert_eq!(bad.status, 422);
     let mails = world.mails().await;
-    assert_eq!(mails.iter().map(|(to, _)| to.as_str()).collect::<Vec<_>>(), ["ada@example.com"]);
+    assert_eq!(
+        mails.iter().map(|(to, _)| to.as_str()).collect::<Vec<_>>(),
+        ["ada@example.com"]
+    );
 }
 
 #[tokio::test]
@@ -93,10 +120,15 @@ async fn an_invited_person_without_an_account_makes_one_and_joins() {
     let page = newcomer.get(&path).await.expect(200);
     assert!(page.has("Join Acme") && page.has("API developer"));
     let fields = [("full_name", ""), ("password", "short")];
-    let refused = newcomer.send_form(&page, "/accept-invite", &fields).await.expect(422);
+    let refused = newcomer
+        .send_form(&page, "/accept-invite", &fields)
+        .await
+        .expect(422);
     assert!(!refused.wrong("full_name").is_empty() && !refused.wrong("password").is_empty());
     let fields = [("full_name", "Nora New"), ("password", OTHER_PASSWORD)];
-    let joined = newcomer.send_form(&refused, "/accept-invite", &fields).await;
+    let joined = newcomer
+        .send_form(&refused, "/accept-invite", &fields)
+        .await;
 
     assert_eq!(joined.location(), "/");
     let home = newcomer.get("/").await.expect(200);
@@ -115,9 +147,16 @@ async fn an_invitation_is_for_the_invited_address_alone() {
     let anybody = world.visitor().get(&path).await.expect(200);
     assert!(anybody.has("sign in to accept") && anybody.has("/login?next=%2Faccept-invite"));
     let eve = world.browser_of(&eve).await;
-    assert!(eve.get(&path).await.has("You are signed in as eve@example.com"));
+    assert!(
+        eve.get(&path)
+            .await
+            .has("You are signed in as eve@example.com")
+    );
     let mut fields = eve.get("/").await.form("/logout");
-    fields.push(("token".to_owned(), path.split_once('=').unwrap().1.to_owned()));
+    fields.push((
+        "token".to_owned(),
+        path.split_once('=').unwrap().1.to_owned(),
+    ));
     let forced = eve.post_as_is("/accept-invite", &fields, &[]).await;
     assert_eq!(forced.status, 409);
 
@@ -140,6 +179,11 @@ async fn invite(
         role: MemberRole::ApiDeveloper,
     };
     let base = portcullis_registry::people::links::invitation_base(PUBLIC_URL);
-    world.state.store.create_invitation(&authority, new, &base).await.unwrap();
+    world
+        .state
+        .store
+        .create_invitation(&authority, new, &base)
+        .await
+        .unwrap();
     link_to(world, email).await
 }

@@ -37,7 +37,10 @@ async fn captured_mail_is_read_and_its_links_are_followed() {
 
     let list = visitor.get("/dev/mail").await.expect(200);
     let page = visitor.get(&format!("/dev/mail/{id}")).await.expect(200);
-    let frame = visitor.get(&format!("/dev/mail/{id}/html")).await.expect(200);
+    let frame = visitor
+        .get(&format!("/dev/mail/{id}/html"))
+        .await
+        .expect(200);
 
     assert!(list.has(&format!("href=\"/dev/mail/{id}\"")) && list.has("ada@example.com"));
     assert!(page.has("<a href=\"http://localhost:8080/reset-password?token=pcl_x\">"));
@@ -46,7 +49,10 @@ async fn captured_mail_is_read_and_its_links_are_followed() {
     assert!(frame.has("<p style=\"color:red\">Hello</p>"));
     let policy = frame.header("content-security-policy");
     assert!(policy.starts_with("sandbox; default-src 'none';") && !policy.contains("script-src"));
-    visitor.get(&format!("/dev/mail/{}", JobId::random())).await.expect(404);
+    visitor
+        .get(&format!("/dev/mail/{}", JobId::random()))
+        .await
+        .expect(404);
 }
 
 #[tokio::test]
@@ -56,8 +62,20 @@ async fn elsewhere_the_mailbox_is_for_operators() {
     let owner = world.member(&acme, MemberRole::Owner).await;
     let operator = world.operator().await;
 
-    for path in ["/dev/mail".to_owned(), format!("/dev/mail/{id}"), format!("/dev/mail/{id}/html")] {
-        assert!(world.visitor().get(&path).await.location().starts_with("/login"), "{path}");
+    for path in [
+        "/dev/mail".to_owned(),
+        format!("/dev/mail/{id}"),
+        format!("/dev/mail/{id}/html"),
+    ] {
+        assert!(
+            world
+                .visitor()
+                .get(&path)
+                .await
+                .location()
+                .starts_with("/login"),
+            "{path}"
+        );
         owner.get(&path).await.expect(403);
         operator.get(&path).await.expect(200);
     }
@@ -70,7 +88,11 @@ async fn where_mail_is_sent_there_is_no_mailbox() {
     let (world, id) = with_mail(site()).await;
     let operator = world.operator().await;
 
-    for path in ["/dev/mail".to_owned(), format!("/dev/mail/{id}"), format!("/dev/mail/{id}/html")] {
+    for path in [
+        "/dev/mail".to_owned(),
+        format!("/dev/mail/{id}"),
+        format!("/dev/mail/{id}/html"),
+    ] {
         operator.get(&path).await.expect(404);
     }
     assert!(!operator.get("/").await.has("href=\"/dev/mail\""));

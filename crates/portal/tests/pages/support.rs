@@ -26,8 +26,8 @@ use portcullis_core::{
 };
 use portcullis_portal::{Address, PortalState, Site, router};
 use portcullis_registry::{
-    mail::MailMode,
-    RegistryState, Settings, password::Passwords, people::People, targets::TargetChecks,
+    RegistryState, Settings, mail::MailMode, password::Passwords, people::People,
+    targets::TargetChecks,
 };
 use portcullis_store::{
     MasterKey, NewOrganization, NewSession, NewUser, NodeIdentity, OnStale, Predecessor, Refresher,

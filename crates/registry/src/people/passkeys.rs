@@ -1,4 +1,4 @@
-//! Passkeys (WebAuthn level 3): made by a signed-in person, and signed in with on their own, because each asks
+//! Passkeys (`WebAuthn` level 3): made by a signed-in person, and signed in with on their own, because each asks
 //! for the person's finger, face or code: both factors in one. All are discoverable, so nobody has to say first
 //! who they are. What a ceremony needs to be finished is kept in the store: any node finishes it.
 
@@ -110,7 +110,7 @@ impl People {
             .map_err(|error| refused(&error))?;
         let new = NewPasskey {
             name,
-            credential_id: made.cred_id().to_vec(),
+            credential_id: Vec::clone(made.cred_id()),
             credential: json(&made)?,
         };
         let store = self.store(visit);
@@ -184,16 +184,16 @@ impl People {
         self.unless_source_throttled(visit)?;
         let digest = pending_digest(pending)?;
         let verified = self.verified(&digest, answer, visit).await;
-        let (user, used) = match verified {
+        let (user, passkey_use) = match verified {
             Ok(verified) => verified,
             Err(error) => {
                 self.source_failed(visit);
                 return Err(error);
             }
         };
-        let id = used.id.clone();
+        let id = passkey_use.id.clone();
         let store = self.store(visit);
-        let made = store.finish_passkey_sign_in(&digest, &user, used, visit.device());
+        let made = store.finish_passkey_sign_in(&digest, &user, passkey_use, visit.device());
         match made.await {
             Ok(acted) => {
                 let (session, cookie) = acted.value;
@@ -249,12 +249,12 @@ impl People {
             Err(error) => return Err(wrong(&error)),
         };
         credential.update_credential(&result);
-        let used = PasskeyUse {
+        let passkey_use = PasskeyUse {
             id: kept.passkey.id,
             credential: json(&credential)?,
             sign_count: result.counter(),
         };
-        Ok((user, used))
+        Ok((user, passkey_use))
     }
 
     /// Writes down that a passkey has signed less often than before: it may have been copied.

@@ -25,6 +25,7 @@ async fn probe(checks: &TargetChecks, url: &str) -> Probed {
 async fn answering(bytes: &'static [u8]) -> (u16, tokio::task::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
+    #[expect(clippy::disallowed_methods, reason = "it ends with its one connection")]
     let served = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = Vec::new();
@@ -133,6 +134,7 @@ async fn tls_listener(name: &str) -> (u16, CertificateDer<'static>) {
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
+    #[expect(clippy::disallowed_methods, reason = "it ends with the runtime of the test")]
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let Ok(mut stream) = acceptor.accept(stream).await else {
