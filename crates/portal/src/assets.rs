@@ -1,7 +1,7 @@
 //! Style sheet, scripts and the like: part of the program, under names that change with their content, so that
 //! browsers keep them for ever.
 
-use std::sync::LazyLock;
+use std::{fmt::Write as _, sync::LazyLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
@@ -43,8 +43,10 @@ static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
 
 fn asset(name: &'static str, kind: &'static str, bytes: &'static [u8]) -> Asset {
     let digest = digest(&SHA256, bytes);
-    let start = digest.as_ref().iter().take(6);
-    let start: String = start.map(|byte| format!("{byte:02x}")).collect();
+    let mut start = String::new();
+    for byte in digest.as_ref().iter().take(6) {
+        let _ = write!(start, "{byte:02x}");
+    }
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     Asset {
         name,

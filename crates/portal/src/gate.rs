@@ -166,9 +166,8 @@ fn allowed(page: &Page, who: Who) -> Result<(), Failure> {
     let actor = &session.who.actor;
     match who {
         Who::Public | Who::SignedIn => Ok(()),
-        Who::Operator | Who::Mailbox if actor.is_operator() => Ok(()),
+        Who::Operator | Who::Mailbox | Who::Member(_) if actor.is_operator() => Ok(()),
         Who::Operator | Who::Mailbox => Err(Failure::Forbidden),
-        Who::Member(_) if actor.is_operator() => Ok(()),
         Who::Member(action) => {
             let organization = session.who.organization.as_ref();
             let organization = organization.ok_or(Failure::NoOrganization)?;

@@ -243,10 +243,6 @@ impl Page {
     ///
     /// # Errors
     /// [`Failure::Internal`] when the template cannot be rendered.
-    #[expect(
-        clippy::unused_self,
-        reason = "reads as what it does: page.show(&template)"
-    )]
     pub(crate) fn show(&self, template: &impl Template) -> Answer {
         self.show_with(StatusCode::OK, template)
     }

@@ -41,6 +41,7 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 /// An icon beside a text: it says nothing of its own to readers of the screen. Lines on a grid of 20.
+#[expect(clippy::too_many_lines, reason = "a table of pictures")]
 pub(crate) fn icon(name: &str) -> Markup {
     let path = match name {
         "home" => {

@@ -211,6 +211,7 @@ fn bind_ports(
 ///
 /// # Errors
 /// One message that names what is wrong and what to do.
+#[expect(clippy::too_many_lines, reason = "a start, in its order")]
 pub async fn start(plan: Plan, runtimes: &Runtimes) -> Result<Running> {
     let metrics = telemetry::start_metrics()?;
     raise_descriptor_limit();

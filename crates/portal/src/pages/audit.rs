@@ -169,6 +169,7 @@ pub(crate) async fn organization(page: Page, Query(asked): Query<Asked>) -> Answ
     shown(&page, asked, &organization, Scope::Organization).await
 }
 
+#[expect(clippy::too_many_lines, reason = "one page, read top to bottom")]
 async fn shown(page: &Page, asked: Asked, organization: &str, scope: Scope) -> Answer {
     let api = page.api()?;
     let filters = asked.filters(scope);
@@ -345,7 +346,11 @@ fn said(action: &str) -> String {
         "request_email_change" => "asked for another address",
         "verify_email" => "confirmed the address",
         "test" => "tested",
-        other => return format!("{thing}: {}", other.replace('_', " ")).trim_end_matches([':', ' ']).to_owned(),
+        other => {
+            return format!("{thing}: {}", other.replace('_', " "))
+                .trim_end_matches([':', ' '])
+                .to_owned();
+        }
     };
     format!("{thing} {act}")
 }

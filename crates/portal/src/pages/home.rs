@@ -105,7 +105,7 @@ pub(crate) async fn show(page: &Page) -> Answer {
         addresses: &page.portal().site().addresses,
     };
     if home.lead.is_empty() && page.is_operator() {
-        home.lead = "All organizations of this installation".to_owned();
+        home.lead.push_str("All organizations of this installation");
     }
     if home.has_organization {
         let overview = read(page, organization.as_deref(), home.sees_log).await?;

@@ -36,8 +36,13 @@ async fn a_token_is_shown_once_and_deleted() {
     assert!(made.has("the only time the secret is shown"));
     assert!(listed.has("deploy") && !listed.has(&token));
     let delete = delete_path(&listed);
-    person.submit(&delete, &delete, &[("confirm", "other")]).await.expect(422);
-    let done = person.submit(&delete, &delete, &[("confirm", "deploy")]).await;
+    person
+        .submit(&delete, &delete, &[("confirm", "other")])
+        .await
+        .expect(422);
+    let done = person
+        .submit(&delete, &delete, &[("confirm", "deploy")])
+        .await;
     assert_eq!(done.location(), path);
     assert!(person.get(path).await.has("No tokens yet"));
 }

@@ -1,5 +1,7 @@
 //! The API Directory, the page of an API, publishing, and what a provider does.
 
+use std::fmt::Write as _;
+
 use axum::{body::Body, http::Request};
 use http::header;
 use portcullis_core::{
@@ -193,18 +195,12 @@ async fn a_bad_upload_gets_a_message_beside_the_field() {
     let (_, publisher) = provider(&world).await;
     let form = publisher.get("/apis/new").await.expect(200);
     let large = vec![b'x'; 20 * 1024 * 1024];
-    let bomb = format!(
-        "a: &a [x, x, x, x, x, x, x, x, x]\n{}",
-        (0..9)
-            .map(|n| {
-                let (from, to) = (char::from(b'a' + n), char::from(b'b' + n));
-                format!(
-                    "{to}: &{to} [{}]\n",
-                    format!("*{from}, ").repeat(9).trim_end_matches(", ")
-                )
-            })
-            .collect::<String>()
-    );
+    let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 0..9 {
+        let (from, to) = (char::from(b'a' + n), char::from(b'b' + n));
+        let many = vec![format!("*{from}"); 9].join(", ");
+        let _ = writeln!(bomb, "{to}: &{to} [{many}]");
+    }
     let cases: [(&[u8], &str); 7] = [
         (&large, "is too large. A specification has at most 1 MB."),
         (&[0xff, 0xfe, 0x00], "cannot be read as text"),

@@ -8,12 +8,13 @@ use crate::support::{PUBLIC_URL, World, encoded};
 
 /// A path of the table with something in the place of its parameters.
 fn filled(path: &str) -> String {
-    let segments = path
-        .split('/')
-        .map(|segment| match segment.starts_with('{') {
-            true => "00000000-0000-4000-8000-000000000000",
-            false => segment,
-        });
+    let segments = path.split('/').map(|segment| {
+        if segment.starts_with('{') {
+            "00000000-0000-4000-8000-000000000000"
+        } else {
+            segment
+        }
+    });
     segments.collect::<Vec<_>>().join("/")
 }
 

@@ -1,5 +1,7 @@
 //! Signing in and out, and the first operator.
 
+use std::fmt::Write as _;
+
 use portcullis_registry::people::setup_link;
 
 use crate::support::{PASSWORD, PUBLIC_URL, World};
@@ -82,7 +84,10 @@ async fn signing_in_leads_to_the_page_that_was_asked_for_and_nowhere_else() {
         ("javascript:alert(1)", "/"),
     ] {
         let ada = world.visitor();
-        let encoded: String = next.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let mut encoded = String::new();
+        for byte in next.bytes() {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
         let fields = [("email", "ada@example.com"), ("password", PASSWORD)];
         let page = format!("/login?next={encoded}");
         let signed_in = ada.submit(&page, "/login", &fields).await;

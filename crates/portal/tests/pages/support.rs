@@ -16,7 +16,7 @@ use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use portcullis_core::{
     address_policy::AddressPolicy,
-    clock::{Clock, ManualClock},
+    clock::ManualClock,
     ids::{NodeId, OrganizationId},
     job::{JobKind, Mail},
     organization::{MemberRole, User},

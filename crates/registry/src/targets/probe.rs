@@ -286,7 +286,10 @@ async fn exchange(
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(broken)?;
-    #[expect(clippy::disallowed_methods, reason = "it ends with this test of a target")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it ends with this test of a target"
+    )]
     let driven = tokio::spawn(connection);
     let path = if target.path.is_empty() {
         "/"

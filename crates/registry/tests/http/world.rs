@@ -141,8 +141,9 @@ impl World {
                 name: "Something".to_owned(),
                 ..NewOrganization::default()
             };
-            let made = store.create_organization(&system(Action::Operate), new, None);
-            let organization = made.await.unwrap().value.id;
+            let operator = system(Action::Operate);
+            let made = store.create_organization(&operator, new, None).await;
+            let organization = made.unwrap().value.id;
             let membership = Some((organization, MemberRole::Viewer));
             person(store, "viewer@example.com", membership).await
         };

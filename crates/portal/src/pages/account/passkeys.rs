@@ -17,7 +17,9 @@ use crate::{
 };
 
 fn shell(page: &Page, title: &str) -> Shell {
-    let shell = page.shell(Section::Account, title).crumb("Your account", "/account");
+    let shell = page
+        .shell(Section::Account, title)
+        .crumb("Your account", "/account");
     shell.crumb("Security", "/account/security")
 }
 
@@ -75,25 +77,44 @@ struct One {
 }
 
 async fn one_page(page: &Page, id: &str, form: impl FnOnce(&Line) -> Form) -> Answer {
-    let passkey = passkeys(page).await?.into_iter().find(|passkey| passkey.id == id);
+    let passkey = passkeys(page)
+        .await?
+        .into_iter()
+        .find(|passkey| passkey.id == id);
     let passkey = passkey.ok_or(Failure::NotFound)?;
     let form = form(&passkey);
     let status = form.status();
     let shell = shell(page, &passkey.name);
-    page.show_with(status, &One { shell, form, passkey })
+    page.show_with(
+        status,
+        &One {
+            shell,
+            form,
+            passkey,
+        },
+    )
 }
 
 /// `GET /account/security/passkeys/{passkey_id}`.
 pub(crate) async fn view(page: Page, Path(id): Path<String>) -> Answer {
-    one_page(&page, &id, |passkey| Form::with([("name", passkey.name.as_str())])).await
+    one_page(&page, &id, |passkey| {
+        Form::with([("name", passkey.name.as_str())])
+    })
+    .await
 }
 
 /// `POST /account/security/passkeys/{passkey_id}`.
 pub(crate) async fn rename(page: Page, Path(id): Path<String>, sent: Sent) -> Answer {
     let key = PasskeyId::parse(&id).map_err(|_| Failure::NotFound)?;
     let people = page.portal().people();
-    match people.rename_passkey(page.who()?, (&key, sent.get("name")), page.visit()).await {
-        Ok(()) => Ok(page.go_saying("/account/security", &Flash::success("The passkey has its new name."))),
+    match people
+        .rename_passkey(page.who()?, (&key, sent.get("name")), page.visit())
+        .await
+    {
+        Ok(()) => Ok(page.go_saying(
+            "/account/security",
+            &Flash::success("The passkey has its new name."),
+        )),
         Err(error) => {
             let form = refused(sent.form(), &error)?;
             one_page(&page, &id, |_| form).await
@@ -109,7 +130,11 @@ pub(crate) async fn remove(page: Page, Path(id): Path<String>) -> Answer {
         let back = format!("/prove?next=/account/security/passkeys/{key}");
         return Ok(page.go(&back));
     }
-    page.portal().people().remove_passkey(who, &key, page.visit()).await?;
-    let text = "The passkey was removed here. Remove it from your device or password manager as well.";
+    page.portal()
+        .people()
+        .remove_passkey(who, &key, page.visit())
+        .await?;
+    let text =
+        "The passkey was removed here. Remove it from your device or password manager as well.";
     Ok(page.go_saying("/account/security", &Flash::success(text)))
 }

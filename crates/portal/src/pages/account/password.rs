@@ -46,7 +46,10 @@ pub(crate) async fn show(page: Page) -> Answer {
 pub(crate) async fn change(page: Page, sent: Sent) -> Answer {
     let passwords = (sent.raw("current_password"), sent.raw("password"));
     let people = page.portal().people();
-    match people.change_password(page.who()?, passwords, page.visit()).await {
+    match people
+        .change_password(page.who()?, passwords, page.visit())
+        .await
+    {
         Ok(()) => {
             let text = "Your password was changed. Your other sessions have ended.";
             Ok(page.go_saying("/account/password", &Flash::success(text)))

@@ -43,7 +43,10 @@ pub(crate) async fn show(page: Page) -> Answer {
 /// `POST /account`.
 pub(crate) async fn rename(page: Page, sent: Sent) -> Answer {
     let people = page.portal().people();
-    match people.rename(page.who()?, sent.get("full_name"), page.visit()).await {
+    match people
+        .rename(page.who()?, sent.get("full_name"), page.visit())
+        .await
+    {
         Ok(()) => Ok(page.go_saying("/account", &Flash::success("Your name was saved."))),
         Err(error) => shown(&page, refused(sent.form(), &error)?),
     }
@@ -79,11 +82,16 @@ pub(crate) async fn change_email(page: Page, sent: Sent) -> Answer {
     let (people, who) = (page.portal().people(), page.who()?);
     let email = sent.get("email");
     if email.eq_ignore_ascii_case(&who.user.email) {
-        return email_page(&page, sent.form().wrong("email", "This is your address already."));
+        return email_page(
+            &page,
+            sent.form().wrong("email", "This is your address already."),
+        );
     }
     match people.request_email_change(who, email, page.visit()).await {
         Ok(()) => {
-            let text = format!("We sent a link to {email}. Your address changes once you open it; until then you sign in with the present one.");
+            let text = format!(
+                "We sent a link to {email}. Your address changes once you open it; until then you sign in with the present one."
+            );
             Ok(page.go_saying("/account", &Flash::info(text)))
         }
         Err(error) => email_page(&page, refused(sent.form(), &error)?),

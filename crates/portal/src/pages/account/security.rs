@@ -65,7 +65,9 @@ pub(crate) async fn show(page: Page) -> Answer {
 }
 
 fn shell(page: &Page, title: &str) -> Shell {
-    let shell = page.shell(Section::Account, title).crumb("Your account", "/account");
+    let shell = page
+        .shell(Section::Account, title)
+        .crumb("Your account", "/account");
     shell.crumb("Security", "/account/security")
 }
 
@@ -85,7 +87,9 @@ struct Authenticator {
 
 fn authenticator_page(page: &Page, enrolment: &Enrolment, form: Form) -> Answer {
     let letters: Vec<char> = enrolment.secret.chars().collect();
-    let groups = letters.chunks(4).map(|group| group.iter().collect::<String>());
+    let groups = letters
+        .chunks(4)
+        .map(|group| group.iter().collect::<String>());
     let status = form.status();
     let authenticator = Authenticator {
         shell: shell(page, "Turn on two-factor"),
@@ -93,7 +97,10 @@ fn authenticator_page(page: &Page, enrolment: &Enrolment, form: Form) -> Answer 
         key: groups.collect::<Vec<_>>().join(" "),
         plain: enrolment.secret.to_string(),
         url: enrolment.url.to_string(),
-        picture: format!("data:image/svg+xml;base64,{}", STANDARD.encode(enrolment.qr_svg.as_bytes())),
+        picture: format!(
+            "data:image/svg+xml;base64,{}",
+            STANDARD.encode(enrolment.qr_svg.as_bytes())
+        ),
     };
     page.show_with(status, &authenticator)
 }
@@ -112,7 +119,10 @@ pub(crate) async fn begin(page: Page) -> Answer {
 /// `POST /account/security/authenticator`. Answers with the recovery codes, which are never shown again.
 pub(crate) async fn turn_on(page: Page, sent: Sent) -> Answer {
     let (people, who) = (page.portal().people(), page.who()?);
-    match people.turn_authenticator_on(who, sent.get("code"), page.visit()).await {
+    match people
+        .turn_authenticator_on(who, sent.get("code"), page.visit())
+        .await
+    {
         Ok(codes) => codes_page(&page, &codes, "Two-factor is on"),
         Err(error) => {
             let form = refused(sent.form(), &error)?;
@@ -167,7 +177,11 @@ pub(crate) async fn ask_codes(page: Page) -> Answer {
 
 /// `POST /account/security/recovery_codes`.
 pub(crate) async fn new_codes(page: Page) -> Answer {
-    let codes = page.portal().people().new_recovery_codes(page.who()?, page.visit()).await?;
+    let codes = page
+        .portal()
+        .people()
+        .new_recovery_codes(page.who()?, page.visit())
+        .await?;
     codes_page(&page, &codes, "New recovery codes")
 }
 
@@ -185,7 +199,10 @@ pub(crate) async fn ask_off(page: Page) -> Answer {
 
 /// `POST /account/security/authenticator/off`.
 pub(crate) async fn turn_off(page: Page) -> Answer {
-    page.portal().people().turn_authenticator_off(page.who()?, page.visit()).await?;
+    page.portal()
+        .people()
+        .turn_authenticator_off(page.who()?, page.visit())
+        .await?;
     let text = "Two-factor is off. Remove the account from your authenticator app.";
     Ok(page.go_saying("/account/security", &Flash::warning(text)))
 }

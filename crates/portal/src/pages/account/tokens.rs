@@ -89,7 +89,8 @@ pub(crate) async fn create(page: Page, sent: Sent) -> Answer {
     if *days > 0 {
         let end =
             page.portal().clock().now() + std::time::Duration::from_secs(days * SECONDS_OF_A_DAY);
-        input["expires_at"] = portcullis_registry::wire::instant_text(end).into();
+        let end = portcullis_registry::wire::instant_text(end);
+        input = json!({ "name": sent.get("name"), "expires_at": end });
     }
     let api = page.api()?;
     match api
@@ -150,6 +151,7 @@ pub(crate) async fn delete(page: Page, Path(id): Path<String>, sent: Sent) -> An
         return delete_page(&page, token, form);
     }
     page.api()?.delete::<Gone>((ONE, [id.as_str()])).await?;
-    let flash = Flash::success("The token was deleted. Programs that use it are refused from now on.");
+    let flash =
+        Flash::success("The token was deleted. Programs that use it are refused from now on.");
     Ok(page.go_saying("/account/tokens", &flash))
 }

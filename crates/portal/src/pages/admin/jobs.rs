@@ -41,7 +41,10 @@ struct Jobs {
 /// `GET /admin/jobs`.
 pub(crate) async fn list(page: Page, Query(asked): Query<Asked>) -> Answer {
     let filters = Filters::default().and("state", &asked.state);
-    let sent = filters.clone().and("after", &asked.after).and("limit", PAGE);
+    let sent = filters
+        .clone()
+        .and("after", &asked.after)
+        .and("limit", PAGE);
     let list = page.api()?.get("/v1/jobs", &sent.query()).await?.value;
     page.show(&Jobs {
         shell: page.shell(Section::Jobs, "Jobs and mail"),
@@ -76,7 +79,9 @@ pub(crate) fn state(job: &Job) -> view::Markup {
 pub(crate) fn topic(job: &Job) -> String {
     let words = job.topic.replace('_', " ");
     let mut letters = words.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    let first = letters
+        .next()
+        .map(|letter| letter.to_uppercase().to_string());
     format!("{}{}", first.unwrap_or_default(), letters.as_str())
 }
 
@@ -103,7 +108,10 @@ struct One {
 /// `GET /admin/jobs/{job_id}`.
 pub(crate) async fn view(page: Page, Path(id): Path<String>) -> Answer {
     let path = ("/v1/jobs/{job_id}", [id.as_str()]);
-    let JobWithAttempts { job, mut attempt_log } = page.api()?.get(path, &[]).await?.value;
+    let JobWithAttempts {
+        job,
+        mut attempt_log,
+    } = page.api()?.get(path, &[]).await?.value;
     attempt_log.reverse();
     let shell = page.shell(Section::Jobs, &topic(&job));
     page.show(&One {
@@ -131,6 +139,9 @@ pub(crate) async fn retry(page: Page, Path(id): Path<String>) -> Answer {
 /// `POST /admin/jobs/test_mail`.
 pub(crate) async fn send_test_mail(page: Page) -> Answer {
     let job = page.api()?.post::<Job>("/v1/mail/test", &()).await?.value;
-    let text = format!("A test mail to {} is on its way. What becomes of it stands here.", job.recipient);
+    let text = format!(
+        "A test mail to {} is on its way. What becomes of it stands here.",
+        job.recipient
+    );
     Ok(page.go_saying(&format!("/admin/jobs/{}", job.id), &Flash::info(text)))
 }

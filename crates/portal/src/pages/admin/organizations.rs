@@ -190,6 +190,10 @@ struct Suspend {
 }
 
 /// `1 app`, `2 apps`.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "templates hand over references"
+)]
 pub(crate) fn counted(number: &u64, one: &str, several: &str) -> String {
     views::count(usize::try_from(*number).unwrap_or(usize::MAX), one, several)
 }

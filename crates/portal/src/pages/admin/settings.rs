@@ -25,7 +25,11 @@ struct SettingsPage {
 }
 
 async fn current(page: &Page) -> Result<Settings, Failure> {
-    Ok(page.api()?.get::<Settings>("/v1/settings", &[]).await?.value)
+    Ok(page
+        .api()?
+        .get::<Settings>("/v1/settings", &[])
+        .await?
+        .value)
 }
 
 fn values(of: &Settings) -> [(&'static str, String); 3] {
@@ -44,8 +48,9 @@ fn shown(page: &Page, form: Form) -> Answer {
         registrations: [
             Choice::new("closed", "Closed")
                 .detailed("New people come by the invitation of a member or an operator alone."),
-            Choice::new("open", "Open")
-                .detailed("Anybody may make an account and an organization, once the address is confirmed."),
+            Choice::new("open", "Open").detailed(
+                "Anybody may make an account and an organization, once the address is confirmed.",
+            ),
         ],
         email: page.who()?.user.email.clone(),
         captures_mail: page.portal().site().captures_mail,
@@ -57,7 +62,10 @@ fn shown(page: &Page, form: Form) -> Answer {
 pub(crate) async fn show(page: Page) -> Answer {
     let settings = current(&page).await?;
     let revision = ("revision", settings.revision.to_string());
-    shown(&page, Form::with(values(&settings).into_iter().chain([revision])))
+    shown(
+        &page,
+        Form::with(values(&settings).into_iter().chain([revision])),
+    )
 }
 
 /// `POST /admin/settings`.
@@ -68,14 +76,21 @@ pub(crate) async fn save(page: Page, sent: Sent) -> Answer {
         "support_email": sent.get("support_email"),
     });
     let api = page.api()?;
-    match api.patch::<Settings>("/v1/settings", sent.revision(), &input).await {
+    match api
+        .patch::<Settings>("/v1/settings", sent.revision(), &input)
+        .await
+    {
         Ok(saved) => {
             let text = format!("The settings were saved.{}", lagging(saved.lagging()));
             Ok(page.go_saying("/admin/settings", &Flash::success(text)))
         }
         Err(error) if error.status().as_u16() == 412 => {
             let current = current(&page).await?;
-            shown(&page, sent.form().outdated(Some(current.revision), values(&current)))
+            shown(
+                &page,
+                sent.form()
+                    .outdated(Some(current.revision), values(&current)),
+            )
         }
         Err(error) => shown(&page, sent.refused(error)?),
     }

@@ -55,7 +55,10 @@ pub(crate) fn state(user: &User) -> view::Markup {
 /// `GET /admin/users`.
 pub(crate) async fn list(page: Page, Query(asked): Query<Asked>) -> Answer {
     let filters = Filters::default().and("q", &asked.q);
-    let sent = filters.clone().and("after", &asked.after).and("limit", PAGE);
+    let sent = filters
+        .clone()
+        .and("after", &asked.after)
+        .and("limit", PAGE);
     let list = page.api()?.get("/v1/users", &sent.query()).await?.value;
     page.show(&Users {
         shell: page.shell(Section::Users, "Users"),
@@ -76,7 +79,9 @@ struct New {
 
 fn new_page(page: &Page, form: Form) -> Answer {
     let status = form.status();
-    let shell = page.shell(Section::Users, "New user").crumb("Users", "/admin/users");
+    let shell = page
+        .shell(Section::Users, "New user")
+        .crumb("Users", "/admin/users");
     page.show_with(status, &New { shell, form })
 }
 
@@ -93,12 +98,18 @@ pub(crate) async fn create(page: Page, sent: Sent) -> Answer {
         "is_operator": sent.is_checked("is_operator"),
     });
     let api = page.api()?;
-    let made = match api.post_once::<User>("/v1/users", sent.once(), &input).await {
+    let made = match api
+        .post_once::<User>("/v1/users", sent.once(), &input)
+        .await
+    {
         Ok(made) => made.value,
         Err(error) => return new_page(&page, sent.refused(error)?),
     };
     send_reset(&page, &made.id).await?;
-    let text = format!("{} was made. A link with which they choose a password is on its way.", made.full_name);
+    let text = format!(
+        "{} was made. A link with which they choose a password is on its way.",
+        made.full_name
+    );
     Ok(page.go_saying(&format!("/admin/users/{}", made.id), &Flash::success(text)))
 }
 
@@ -134,7 +145,10 @@ async fn one_page(page: &Page, id: &str, form: impl FnOnce(&User) -> Form) -> An
     let api = page.api()?;
     let mut belongs = Vec::new();
     for membership in &user.memberships {
-        let path = ("/v1/organizations/{organization_id}", [membership.organization_id.as_str()]);
+        let path = (
+            "/v1/organizations/{organization_id}",
+            [membership.organization_id.as_str()],
+        );
         belongs.push(Belongs {
             id: membership.organization_id.clone(),
             name: api.get::<Organization>(path, &[]).await?.value.name,
@@ -157,7 +171,14 @@ async fn one_page(page: &Page, id: &str, form: impl FnOnce(&User) -> Form) -> An
 fn values(user: &User) -> Form {
     Form::with([
         ("full_name", user.full_name.clone()),
-        ("is_operator", if user.is_operator { "yes".to_owned() } else { String::new() }),
+        (
+            "is_operator",
+            if user.is_operator {
+                "yes".to_owned()
+            } else {
+                String::new()
+            },
+        ),
         ("revision", user.revision.to_string()),
     ])
 }
@@ -174,12 +195,21 @@ pub(crate) async fn save(page: Page, Path(id): Path<String>, sent: Sent) -> Answ
         "is_operator": sent.is_checked("is_operator"),
     });
     let api = page.api()?;
-    match api.patch::<User>((ONE, [id.as_str()]), sent.revision(), &input).await {
-        Ok(_) => Ok(page.go_saying(&format!("/admin/users/{id}"), &Flash::success("The user was saved."))),
+    match api
+        .patch::<User>((ONE, [id.as_str()]), sent.revision(), &input)
+        .await
+    {
+        Ok(_) => Ok(page.go_saying(
+            &format!("/admin/users/{id}"),
+            &Flash::success("The user was saved."),
+        )),
         Err(error) if error.status().as_u16() == 412 => {
             let form = sent.form();
             one_page(&page, &id, |user| {
-                form.outdated(Some(user.revision), [("full_name", user.full_name.as_str())])
+                form.outdated(
+                    Some(user.revision),
+                    [("full_name", user.full_name.as_str())],
+                )
             })
             .await
         }
@@ -194,7 +224,10 @@ pub(crate) async fn save(page: Page, Path(id): Path<String>, sent: Sent) -> Answ
 pub(crate) async fn reset(page: Page, Path(id): Path<String>) -> Answer {
     let user = found(&page, &id).await?;
     send_reset(&page, &id).await?;
-    let text = format!("A link that sets a new password is on its way to {}.", user.email);
+    let text = format!(
+        "A link that sets a new password is on its way to {}.",
+        user.email
+    );
     Ok(page.go_saying(&format!("/admin/users/{id}"), &Flash::success(text)))
 }
 
@@ -235,7 +268,11 @@ pub(crate) async fn disable(page: Page, Path(id): Path<String>, sent: Sent) -> A
     if let Some(form) = unless_typed(&sent, &user.email) {
         return asked(&page, &id, form).await;
     }
-    match page.api()?.post::<User>(("/v1/users/{user_id}/disable", [id.as_str()]), &()).await {
+    match page
+        .api()?
+        .post::<User>(("/v1/users/{user_id}/disable", [id.as_str()]), &())
+        .await
+    {
         Ok(done) => {
             let text = format!("{} is disabled.{}", user.full_name, lagging(done.lagging()));
             Ok(page.go_saying(&format!("/admin/users/{id}"), &Flash::warning(text)))
@@ -246,7 +283,10 @@ pub(crate) async fn disable(page: Page, Path(id): Path<String>, sent: Sent) -> A
 
 /// `POST /admin/users/{user_id}/enable`.
 pub(crate) async fn enable(page: Page, Path(id): Path<String>) -> Answer {
-    let done = page.api()?.post::<User>(("/v1/users/{user_id}/enable", [id.as_str()]), &()).await?;
+    let done = page
+        .api()?
+        .post::<User>(("/v1/users/{user_id}/enable", [id.as_str()]), &())
+        .await?;
     let text = format!("{} can sign in again.", done.value.full_name);
     Ok(page.go_saying(&format!("/admin/users/{id}"), &Flash::success(text)))
 }

@@ -308,9 +308,10 @@ impl Own<'_> {
         let mut shares = Vec::with_capacity(ids.len());
         for (at, id) in ids.into_iter().enumerate() {
             let path = ("/v1/organizations/{organization_id}", [id.as_str()]);
-            let named = match at < NAMED_SHARES {
-                true => self.management.get::<Organization>(path, &[]).await.ok(),
-                false => None,
+            let named = if at < NAMED_SHARES {
+                self.management.get::<Organization>(path, &[]).await.ok()
+            } else {
+                None
             };
             let name = named.map_or_else(|| id.clone(), |named| named.value.name);
             shares.push(Share { id, name });

@@ -37,7 +37,11 @@ struct Invitations {
 async fn shown(page: &Page, after: &str, form: Form) -> Answer {
     let id = page.organization()?.to_string();
     let query = Filters::default().and("limit", "50").and("after", after);
-    let invitations = page.api()?.get((LIST, [id.as_str()]), &query.query()).await?.value;
+    let invitations = page
+        .api()?
+        .get((LIST, [id.as_str()]), &query.query())
+        .await?
+        .value;
     let status = form.status();
     let invitations = Invitations {
         shell: page.shell(Section::Organization, "Invitations"),
@@ -74,14 +78,19 @@ pub(crate) async fn resend(page: Page, Path(invitation): Path<String>) -> Answer
     let id = page.organization()?.to_string();
     let path = (RESEND, [id.as_str(), &invitation]);
     let sent = page.api()?.post::<Invitation>(path, &()).await?.value;
-    let text = format!("A new link is on its way to {}; the one before opens nothing any more.", sent.email);
+    let text = format!(
+        "A new link is on its way to {}; the one before opens nothing any more.",
+        sent.email
+    );
     Ok(page.go_saying(HERE, &Flash::success(text)))
 }
 
 /// `POST /organization/invitations/{invitation_id}/revoke`.
 pub(crate) async fn revoke(page: Page, Path(invitation): Path<String>) -> Answer {
     let id = page.organization()?.to_string();
-    page.api()?.delete::<Gone>((ONE, [id.as_str(), &invitation])).await?;
+    page.api()?
+        .delete::<Gone>((ONE, [id.as_str(), &invitation]))
+        .await?;
     let flash = Flash::success("The invitation was revoked. Its link opens nothing any more.");
     Ok(page.go_saying(HERE, &flash))
 }

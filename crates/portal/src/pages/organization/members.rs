@@ -49,7 +49,9 @@ struct Members {
 pub(super) fn roles(page: &Page) -> Result<Vec<Choice>, Failure> {
     let (who, organization) = (page.who()?, page.organization()?);
     let gives_ownership = may_give_ownership(&who.actor, organization);
-    let given = MemberRole::ALL.into_iter().filter(|role| gives_ownership || *role != MemberRole::Owner);
+    let given = MemberRole::ALL
+        .into_iter()
+        .filter(|role| gives_ownership || *role != MemberRole::Owner);
     let choice = |role: MemberRole| {
         Choice::new(role.as_str(), role_word(role.as_str())).detailed(means(role.as_str()))
     };
@@ -60,7 +62,11 @@ pub(super) fn roles(page: &Page) -> Result<Vec<Choice>, Failure> {
 pub(crate) async fn list(page: Page, Query(asked): Query<Asked>) -> Answer {
     let id = page.organization()?.to_string();
     let query = [("limit", PAGE), ("after", asked.after.as_str())];
-    let query = if asked.after.is_empty() { query.get(..1).unwrap_or_default() } else { &query[..] };
+    let query = if asked.after.is_empty() {
+        query.get(..1).unwrap_or_default()
+    } else {
+        &query[..]
+    };
     let members = page.api()?.get((LIST, [id.as_str()]), query).await?.value;
     let all = MemberRole::ALL.into_iter();
     page.show(&Members {
@@ -71,7 +77,9 @@ pub(crate) async fn list(page: Page, Query(asked): Query<Asked>) -> Answer {
         own: page.who()?.user.id.to_string(),
         may_manage: page.may(Action::ManageMembers),
         roles: all
-            .map(|role| Choice::new(role.as_str(), role_word(role.as_str())).detailed(means(role.as_str())))
+            .map(|role| {
+                Choice::new(role.as_str(), role_word(role.as_str())).detailed(means(role.as_str()))
+            })
             .collect(),
     })
 }
@@ -90,7 +98,11 @@ struct One {
 
 async fn found(page: &Page, user: &str) -> Result<Member, Failure> {
     let id = page.organization()?.to_string();
-    Ok(page.api()?.get((ONE, [id.as_str(), user]), &[]).await?.value)
+    Ok(page
+        .api()?
+        .get((ONE, [id.as_str(), user]), &[])
+        .await?
+        .value)
 }
 
 async fn one_page(page: &Page, user: &str, form: impl FnOnce(&Member) -> Form) -> Answer {
@@ -104,7 +116,11 @@ async fn one_page(page: &Page, user: &str, form: impl FnOnce(&Member) -> Form) -
     let one = One {
         shell: shell.crumb("Members", "/organization/members"),
         form,
-        reason: if may_touch { "" } else { "Owners alone decide about owners." },
+        reason: if may_touch {
+            ""
+        } else {
+            "Owners alone decide about owners."
+        },
         is_own: page.who()?.user.id.as_str() == member.user_id,
         roles,
         member,
@@ -114,7 +130,10 @@ async fn one_page(page: &Page, user: &str, form: impl FnOnce(&Member) -> Form) -
 
 /// `GET /organization/members/{user_id}`.
 pub(crate) async fn view(page: Page, Path(user): Path<String>) -> Answer {
-    one_page(&page, &user, |member| Form::with([("role", member.role.as_str())])).await
+    one_page(&page, &user, |member| {
+        Form::with([("role", member.role.as_str())])
+    })
+    .await
 }
 
 /// `POST /organization/members/{user_id}`.
@@ -122,10 +141,17 @@ pub(crate) async fn set_role(page: Page, Path(user): Path<String>, sent: Sent) -
     let id = page.organization()?.to_string();
     let input = json!({ "role": sent.get("role") });
     let api = page.api()?;
-    match api.patch::<Member>((ONE, [id.as_str(), &user]), None, &input).await {
+    match api
+        .patch::<Member>((ONE, [id.as_str(), &user]), None, &input)
+        .await
+    {
         Ok(changed) => {
             let changed = changed.value;
-            let text = format!("{} is {} now.", changed.full_name, with_article(&changed.role));
+            let text = format!(
+                "{} is {} now.",
+                changed.full_name,
+                with_article(&changed.role)
+            );
             Ok(page.go_saying("/organization/members", &Flash::success(text)))
         }
         Err(error) => {
@@ -139,7 +165,11 @@ pub(crate) async fn set_role(page: Page, Path(user): Path<String>, sent: Sent) -
 pub(crate) async fn remove(page: Page, Path(user): Path<String>, sent: Sent) -> Answer {
     let id = page.organization()?.to_string();
     let member = found(&page, &user).await?;
-    match page.api()?.delete::<Gone>((ONE, [id.as_str(), &user])).await {
+    match page
+        .api()?
+        .delete::<Gone>((ONE, [id.as_str(), &user]))
+        .await
+    {
         Ok(_) => {
             let text = format!("{} is no member any more.", member.full_name);
             Ok(page.go_saying("/organization/members", &Flash::success(text)))
@@ -183,7 +213,10 @@ pub(crate) async fn leave(page: Page, sent: Sent) -> Answer {
     let id = page.organization()?.to_string();
     let own = page.who()?.user.id.to_string();
     match page.api()?.delete::<Gone>((ONE, [id.as_str(), &own])).await {
-        Ok(_) => Ok(page.go_saying("/organizations", &Flash::success("You have left the organization."))),
+        Ok(_) => Ok(page.go_saying(
+            "/organizations",
+            &Flash::success("You have left the organization."),
+        )),
         Err(error) => leave_page(&page, sent.refused(error)?),
     }
 }

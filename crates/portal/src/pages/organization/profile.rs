@@ -3,7 +3,6 @@
 use askama::Template;
 use portcullis_core::permissions::Action;
 use portcullis_registry::wire::Organization;
-use serde_json::json;
 
 use crate::{
     failure::Failure,
@@ -127,11 +126,14 @@ pub(crate) async fn edit(page: Page) -> Answer {
 /// `POST /organization/edit`.
 pub(crate) async fn save(page: Page, sent: Sent) -> Answer {
     let id = page.organization()?.to_string();
-    let mut input = json!({});
-    for name in FIELDS {
-        input[name] = sent.get(name).into();
-    }
-    input["country_code"] = sent.get("country_code").to_uppercase().into();
+    let value = |name: &str| match name {
+        "country_code" => sent.get(name).to_uppercase(),
+        _ => sent.get(name).to_owned(),
+    };
+    let input: serde_json::Value = FIELDS
+        .iter()
+        .map(|name| ((*name).to_owned(), value(name)))
+        .collect();
     let api = page.api()?;
     let saved = api.patch::<Organization>((PATH, [id.as_str()]), sent.revision(), &input);
     match saved.await {

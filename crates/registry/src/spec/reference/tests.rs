@@ -222,7 +222,10 @@ fn five_hundred_operations_are_shown() {
     let mut text = OPENAPI.replace("paths:\n", "paths:\n@@");
     let mut many = String::new();
     for at in 0..499 {
-        let _ = writeln!(many, "  /x{at}: {{get: {{responses: {{200: {{content: {{a/b: {{schema: {{$ref: '#/components/schemas/Pet'}}}}}}}}}}}}}}");
+        let _ = writeln!(
+            many,
+            "  /x{at}: {{get: {{responses: {{200: {{content: {{a/b: {{schema: {{$ref: '#/components/schemas/Pet'}}}}}}}}}}}}}}"
+        );
     }
     text = text.replace("@@", &many);
 

@@ -134,7 +134,10 @@ async fn tls_listener(name: &str) -> (u16, CertificateDer<'static>) {
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    #[expect(clippy::disallowed_methods, reason = "it ends with the runtime of the test")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it ends with the runtime of the test"
+    )]
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let Ok(mut stream) = acceptor.accept(stream).await else {

@@ -186,8 +186,10 @@ async fn a_fresh_proof_gives_another_cookie_and_is_forgotten_after_ten_minutes()
     assert!(matches!(who.recently(), Err(PeopleError::ProofNeeded)));
     let sessions = town.people.sessions();
 
-    let wrong = sessions.prove_by_password(&who, "a castle at dusk", &visit());
-    assert!(matches!(wrong.await, Err(PeopleError::WrongCredentials)));
+    let wrong = sessions
+        .prove_by_password(&who, "a castle at dusk", &visit())
+        .await;
+    assert!(matches!(wrong, Err(PeopleError::WrongCredentials)));
     let new = sessions.prove_by_password(&who, PASSWORD, &visit()).await;
 
     let new = new.unwrap().expose().to_owned();

@@ -242,6 +242,7 @@ impl Details {
 }
 
 /// Carries out the command.
+#[expect(clippy::too_many_lines, reason = "one arm for each command")]
 pub(super) async fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failure> {
     let session = Session::open(&arguments.server, settings)?;
     match arguments.act {

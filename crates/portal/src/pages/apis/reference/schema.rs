@@ -19,8 +19,7 @@ const VALUES_MAX: usize = 40;
 pub(super) fn kind(schema: &ReferenceSchema) -> String {
     let own = match (&schema.items, schema.kind.as_str()) {
         (Some(items), "array") => format!("array of {}", kind(items)),
-        (_, "object") if !schema.name.is_empty() => schema.name.clone(),
-        (_, "") if !schema.name.is_empty() => schema.name.clone(),
+        (_, "object" | "") if !schema.name.is_empty() => schema.name.clone(),
         (_, "") => "any".to_owned(),
         (_, kind) => kind.to_owned(),
     };
