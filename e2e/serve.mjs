@@ -26,7 +26,7 @@ url = "sqlite:${folder}/portcullis.db"
 [keys]
 master_key_file = "${folder}/master.key"
 [outgoing]
-allowed_networks = ["127.0.0.0/8"]
+allowed_networks = [{ network = "127.0.0.0/8" }]
 [telemetry]
 request_records = "${folder}/requests"
 `,
