@@ -138,8 +138,10 @@ describe("an app with an API", () => {
     await page.getByRole("link", { name: "I stored it" }).click();
     const hint = first["API Secret"].slice(-4);
     await page.getByRole("row").filter({ hasText: hint }).getByRole("link", { name: /Expire now/ }).click();
+    const word = await page.locator("label[for=f-confirm] code").innerText();
+    await page.locator("#f-confirm").fill(word);
     await page.getByRole("button", { name: /Expire/ }).click();
-    await page.getByText(/in effect|ended|expired/i).first().waitFor();
+    await page.waitForURL(new RegExp(`/apps/[^/]+$`));
     assert.equal((await token(env.AUTH_URL, key, first["API Secret"])).status, 401, "the old secret goes on");
     assert.equal((await token(env.AUTH_URL, key, second["API Secret"])).status, 200);
     assertQuiet(seen, "the rotation");
@@ -216,8 +218,8 @@ describe("a first start", () => {
     // A namespace, and an API in it.
     await page.goto(`${node.portal}/admin/organizations`);
     await page.getByRole("link", { name: "Lighthouse Works" }).first().click();
-    await page.getByLabel(/namespace/i).fill("lighthouse");
-    await page.getByRole("button", { name: /namespace/i }).click();
+    await page.getByLabel("New namespace").fill("lighthouse");
+    await page.getByRole("region", { name: "Namespaces" }).getByRole("button").click();
     await page.goto(`${node.portal}/apis/new`);
     await page.getByRole("radio", { name: /^Test/ }).check();
     await page.getByLabel("API Spec").setInputFiles({ name: "orders.yaml", mimeType: "application/yaml", buffer: Buffer.from(ORDERS) });
