@@ -153,8 +153,8 @@ fn only_the_server_reads_files_and_only_the_configuration_the_environment() {
         );
         // Programs that are shown to people read their own environment.
         let is_shown = shown.ends_with("/apps/snippets.rs");
-        let reads_environment = !is_shown
-            && (production.contains("env::var(") || production.contains("env::vars"));
+        let reads_environment =
+            !is_shown && (production.contains("env::var(") || production.contains("env::vars"));
         assert!(
             !reads_environment || shown.contains("/server/src/config/"),
             "{shown} reads the environment"
